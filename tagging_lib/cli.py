@@ -1,0 +1,243 @@
+"""The `tagging` command. Heavy imports wait until the command that needs them runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagging_lib import __version__
+from tagging_lib.errors import TaggingError
+
+app = typer.Typer(
+    help="Multi-label photo tagging: draw, check and prepare corpora; train, predict and score; run the study.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder for unpacked corpora and decoded photos.")]
+CorpusPath = Annotated[
+    str,
+    typer.Argument(help="sample, mirflickr25k, a folder, a zip, or several zips joined by commas.", show_default=False),
+]
+Corpus_ = Annotated[
+    str, typer.Option("--corpus", help="sample, mirflickr25k, a folder, a zip, or several zips joined by commas.")
+]
+Profile = Annotated[str, typer.Option("--profile", help="auto, quick, cpu or full.")]
+Weights = Annotated[str, typer.Option("--weights", help="Folder with local weights files (*.safetensors, *.pth).")]
+Outputs = Annotated[str, typer.Option("--outputs", help="Folder for runs and the report.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and of the first training.")]
+
+
+def say(text: str) -> None:
+    """What a command answers goes to standard output; progress and warnings go to standard error."""
+    sys.stdout.write(text + "\n")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        say(f"tagging {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist yet.", show_default=False)],
+    photos: Annotated[int, typer.Option(min=1, help="How many photos to draw.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Another seed draws another corpus.")] = 0,
+) -> None:
+    """Draw the sample corpus: scenes in which the 14 labels of the study can be seen."""
+    from tagging_lib.data import sample as drawing
+
+    say(f"drew {photos} photos into {drawing.draw(folder, photos=photos, seed=seed)}")
+
+
+@app.command()
+def check(corpus: CorpusPath, data: DataFolder = Path("data")) -> None:
+    """List every problem of a corpus, photo by photo; exits 1 when one of them would stop the study."""
+    from tagging_lib.data.corpus import check as find_problems
+
+    problems = find_problems(corpus, data_dir=data)
+    for problem in problems:
+        say(str(problem))
+    fatal = sum(problem.fatal for problem in problems)
+    say(f"{len(problems)} problems, {fatal} of them stop the study" if problems else "no problem found")
+    if fatal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare(
+    corpus: CorpusPath,
+    side: Annotated[int, typer.Option(min=8, help="Pixels along the edge of the decoded photos.")] = 128,
+    data: DataFolder = Path("data"),
+) -> None:
+    """Unpack or download a corpus and decode its photos once, so that everything later starts at once."""
+    from tagging_lib.data import pixels
+    from tagging_lib.data.corpus import Corpus
+
+    opened = Corpus.open(corpus, data_dir=data)
+    decoded = pixels.load(opened, side, cache_dir=data / "cache")
+    say(f"{opened.name}: {len(opened)} photos, {len(opened.labels)} labels, {decoded.nbytes / 1e6:.0f} MB decoded")
+
+
+@app.command()
+def train(
+    row: Annotated[str, typer.Argument(help="A row of the study, or timm:<network>.", show_default=False)],
+    corpus: Corpus_ = "sample",
+    profile: Profile = "auto",
+    weights: Weights = "",
+    outputs: Outputs = "outputs",
+    device: Device = "auto",
+    seed: Seed = 42,
+    data: DataFolder = Path("data"),
+) -> None:
+    """Train one row of the study and print its test score."""
+    from tagging_lib.experiments import study
+
+    opened = study.open(
+        CORPUS=corpus,
+        PROFILE=profile,
+        SEED=seed,
+        DEVICE=device,
+        WEIGHTS=weights,
+        OUTPUTS=outputs,
+        DATA=str(data),
+    )
+    result = opened.result(row)
+    score = result.score("test")
+    low, high = result.interval
+    say(
+        f"{result.title}: test micro-F1 {score['micro_f1']:.3f} [{low:.3f}, {high:.3f}], "
+        f"macro-F1 {score['macro_f1']:.3f}, threshold {result.threshold:.2f}, {result.seconds:.0f} s; {result.folder}"
+    )
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model folder, such as outputs/final.", show_default=False)],
+    photos: Annotated[list[Path], typer.Argument(help="Folders or zips of photos.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and predictions.txt.")] = Path("."),
+    device: Device = "auto",
+    data: DataFolder = Path("data"),
+) -> None:
+    """Tag photos with a trained model: a CSV with names and probabilities, and a 0/1 text file."""
+    from tagging_lib.data.corpus import open_photos
+    from tagging_lib.experiments import final, study
+
+    for path in photos:
+        opened = open_photos(path, data_dir=data)
+        target = out if len(photos) == 1 else out / opened.name
+        table = final.predict_folder(
+            model, opened, cache_dir=data / "cache", outputs=target, device=study.choose_device(device)
+        )
+        say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
+
+
+@app.command()
+def score(
+    truth: Annotated[Path, typer.Argument(help="0/1 matrix, numpy.savetxt format.", show_default=False)],
+    predictions: Annotated[list[Path], typer.Argument(help="0/1 matrices to score.", show_default=False)],
+    report: Annotated[bool, typer.Option("--report", help="Scores per label too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score predictions against the truth: micro F1, precision and recall of each file, and their mean."""
+    from tagging_lib.evaluation import metrics
+    from tagging_lib.report import tables
+
+    targets = metrics.read_savetxt(truth)
+    names = ("f1", "precision", "recall")
+    scores, per_label = {}, {}
+    for path in predictions:
+        predicted = metrics.read_savetxt(path)
+        if predicted.shape != targets.shape:
+            raise TaggingError(f"{path} has shape {predicted.shape}, {truth} has {targets.shape}: they must be equal")
+        full = metrics.score(targets, predicted)
+        scores[str(path)] = {name: full[f"micro_{name}"] for name in names}
+        per_label[str(path)] = metrics.per_label(targets, predicted, [str(i) for i in range(targets.shape[1])])
+    mean = {name: sum(s[name] for s in scores.values()) / len(scores) for name in names}
+    if as_json:
+        answer: dict = {"scores": scores, "mean": mean}
+        if report:
+            answer["per_label"] = {path: json.loads(t.to_json(orient="records")) for path, t in per_label.items()}
+        say(json.dumps(answer, indent=1))
+        return
+    for path, values in (scores | {"mean": mean}).items() if len(scores) > 1 else scores.items():
+        say(f"{path}: F1 {values['f1']:.3f}, precision {values['precision']:.3f}, recall {values['recall']:.3f}")
+        if report and path in per_label:
+            say(tables.to_markdown(per_label[path]))
+
+
+@app.command()
+def report(outputs: Outputs = "outputs") -> None:
+    """Render outputs/report/ anew from the notebooks that have run."""
+    from tagging_lib.report import render
+
+    say(f"report: {render.build_report(Path(outputs))}")
+
+
+@app.command(name="study")
+def run_study(
+    corpus: Corpus_ = "sample",
+    test_photos: Annotated[str, typer.Option("--test-photos", help="Folder or zip of unlabelled photos.")] = "",
+    profile: Profile = "auto",
+    weights: Weights = "",
+    outputs: Outputs = "outputs",
+    device: Device = "auto",
+    seed: Seed = 42,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row, each from its own seed.")] = 1,
+    split: Annotated[str, typer.Option("--split", help="random or stratified.")] = "random",
+    only: Annotated[str, typer.Option("--only", help="Notebooks to run, such as 03,05.")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run notebooks again that have already finished.")] = False,
+    data: DataFolder = Path("data"),
+) -> None:
+    """Run the seven notebooks and render outputs/report/ (what run_all.sh does)."""
+    from tagging_lib.report import notebooks, render
+
+    parameters = {
+        "CORPUS": corpus,
+        "PROFILE": profile,
+        "SEED": seed,
+        "SEEDS": seeds,
+        "DEVICE": device,
+        "WEIGHTS": weights,
+        "OUTPUTS": outputs,
+        "DATA": str(data),
+        "TEST_PHOTOS": test_photos,
+        "SPLIT": split,
+    }
+    chosen = [part.strip() for part in only.split(",") if part.strip()] or None
+    notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh)
+    say(f"report: {render.build_report(Path(outputs))}")
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line on standard error and exit code 2."""
+    try:
+        app()
+    except TaggingError as error:
+        sys.stderr.write(f"tagging: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("tagging: interrupted; the next call continues where this one stopped\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

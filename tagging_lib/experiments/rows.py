@@ -1,0 +1,183 @@
+"""The report's table as data: every row that the study can run, in one place.
+
+A row is an `Experiment`; changing one value of it makes another experiment with results of its own. `ORIGINAL` holds
+what the original report printed for the row of the same name, so that the two can stand side by side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+from tagging_lib.errors import TaggingError
+from tagging_lib.training.recipe import Recipe
+
+ORIGINAL_RECIPE = Recipe()
+NO_AUGMENTATION = dataclasses.replace(ORIGINAL_RECIPE, augmentation="none")
+# A linear head on fixed features is convex but badly scaled; Adam with decoupled weight decay needs no tuning there.
+HEAD_RECIPE = Recipe(
+    epochs=25,
+    batch_size=256,
+    learning_rate=3e-3,
+    optimizer="adamw",
+    weight_decay=0.05,
+    pos_weight=False,
+    augmentation="none",
+    monitor_threshold=0.4,
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row: what is trained, from what, and how.
+
+    Attributes:
+        name: the row's name in tables, folders and on the command line.
+        network: `constant`, or a name that `models.zoo.build` knows.
+        weights: `imagenet` or `none`; `imagenet` is taken from the study's weights folder when that holds the network.
+        trained: `all`, `last-stage`, `head`, or `none` (the network answers untrained).
+        side: pixels along the photo's edge at the network's input.
+        views: copies of each training photo in the feature cache of a `head` row (1: the plain photo alone);
+            0 runs the frozen backbone anew at each step instead.
+        needs_gpu: too slow for the `cpu` profile; left out there, with that reason.
+    """
+
+    name: str
+    title: str
+    group: str
+    network: str
+    weights: str = "none"
+    trained: str = "all"
+    dropout: float = 0.0
+    side: int = 128
+    views: int = 0
+    recipe: Recipe = field(default=ORIGINAL_RECIPE)
+    needs_gpu: bool = False
+
+    def with_seed(self, seed: int) -> Experiment:
+        """The same row trained from another seed."""
+        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, seed=seed))
+
+
+@dataclass(frozen=True)
+class OriginalScore:
+    """One row of the original report: micro scores on its test set, train F1 ÷ validation F1, training time in seconds."""
+
+    f1: float
+    precision: float
+    recall: float
+    ratio_of_f1: float | None
+    seconds: int | None
+
+
+ORIGINAL = {
+    "ffn1": OriginalScore(0.245, 0.191, 0.341, 0.881, 22 * 60 + 57),
+    "ffn2": OriginalScore(0.269, 0.206, 0.387, 0.989, 24 * 60 + 9),
+    "cnn": OriginalScore(0.145, 0.118, 0.186, 0.879, 26 * 60 + 55),
+    "resnet152_plain": OriginalScore(0.180, 0.126, 0.317, None, None),
+    "vgg16": OriginalScore(0.700, 0.626, 0.794, 1.014, 27 * 60 + 29),
+    "vgg16_bn": OriginalScore(0.669, 0.565, 0.820, 0.967, 27 * 60 + 44),
+    "resnet34": OriginalScore(0.726, 0.684, 0.774, 1.137, 27 * 60 + 36),
+    "resnet50": OriginalScore(0.749, 0.727, 0.773, 1.161, 29 * 60 + 29),
+    "resnet101": OriginalScore(0.745, 0.718, 0.773, 1.168, 36 * 60 + 57),
+    "resnet152": OriginalScore(0.759, 0.729, 0.791, 1.161, 42 * 60 + 22),
+    "resnet50_noaug": OriginalScore(0.751, 0.783, 0.722, 1.350, 14 * 60 + 4),
+    "resnet50_noaug_dropout": OriginalScore(0.760, 0.783, 0.739, 1.344, 13 * 60 + 51),
+}
+
+
+def _fine_tune(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
+    return Experiment(name, title, group, network, weights="imagenet", needs_gpu=True, **changes)
+
+
+def _head(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
+    changes = {"views": 1, "recipe": HEAD_RECIPE} | changes
+    return Experiment(name, title, group, network, weights="imagenet", trained="head", **changes)
+
+
+MOBILENET = "timm:mobilenetv1_100"
+ABLATED = ("flip", "rotation", "color", "greyscale", "perspective")
+
+ROWS: tuple[Experiment, ...] = (
+    Experiment("constant", "Constant answer", "baselines", "constant", trained="none"),
+    Experiment("ffn1", "Feed forward, 1 layer", "baselines", "ffn1"),
+    Experiment("ffn2", "Feed forward, 2 layers", "baselines", "ffn2"),
+    Experiment("cnn", "Convolutional", "baselines", "cnn", needs_gpu=True),
+    _fine_tune("resnet152_plain", "Plain ResNet-152", "resnet152", "baselines", trained="none"),
+    _fine_tune("vgg16", "VGG16", "vgg16", trained="head"),
+    _fine_tune("vgg16_bn", "VGG16 with BN", "vgg16_bn", trained="head"),
+    _fine_tune("resnet34", "ResNet-34", "resnet34"),
+    _fine_tune("resnet50", "ResNet-50", "resnet50"),
+    _fine_tune("resnet101", "ResNet-101", "resnet101"),
+    _fine_tune("resnet152", "ResNet-152", "resnet152"),
+    _head("resnet34_head", "ResNet-34, head only", "resnet34"),
+    _head("resnet50_head", "ResNet-50, head only", "resnet50"),
+    _head("resnet101_head", "ResNet-101, head only", "resnet101", needs_gpu=True),
+    _head("resnet152_head", "ResNet-152, head only", "resnet152", needs_gpu=True),
+    _fine_tune("densenet169", "DenseNet-169", "densenet169"),
+    _head("densenet169_head", "DenseNet-169, head only", "densenet169"),
+    _head("mobilenetv1_head", "MobileNet-V1, head only", MOBILENET),
+    _head("mobilenetv1_head_224", "MobileNet-V1 at 224 px, head only", MOBILENET, side=224),
+    _fine_tune("resnet50_noaug", "ResNet-50, no augmentation", "resnet50", "augmentation", recipe=NO_AUGMENTATION),
+    _head(
+        "mobilenetv1_head_aug",
+        "MobileNet-V1, head only, augmented",
+        MOBILENET,
+        "augmentation",
+        views=3,
+        recipe=dataclasses.replace(HEAD_RECIPE, augmentation="original"),
+    ),
+    _fine_tune(
+        "resnet50_noaug_dropout",
+        "ResNet-50, no augmentation, dropout",
+        "resnet50",
+        "dropout",
+        dropout=0.5,
+        recipe=NO_AUGMENTATION,
+    ),
+    _head("mobilenetv1_head_dropout", "MobileNet-V1, head only, dropout", MOBILENET, "dropout", dropout=0.5),
+    *(
+        _head(
+            f"mobilenetv1_head_{transform}",
+            f"MobileNet-V1, head only, {transform} alone",
+            MOBILENET,
+            "ablation",
+            views=2,
+            recipe=dataclasses.replace(HEAD_RECIPE, augmentation=transform),
+        )
+        for transform in ABLATED
+    ),
+)
+BY_NAME = {row.name: row for row in ROWS}
+GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
+
+# What `quick` changes in every row, so that all of them run in minutes on two cores. Each page of the report says so.
+QUICK_SIDE = 64
+QUICK_EPOCHS = {"baselines": 5}
+QUICK_DEEP_EPOCHS = 1
+QUICK_HEAD_EPOCHS = 10
+
+
+def find(name: str) -> Experiment:
+    """The row of that name; any network name (`timm:<name>` too) gives its full fine-tune by the original recipe.
+
+    Raises:
+        TaggingError: no row and no network has that name.
+    """
+    if name in BY_NAME:
+        return BY_NAME[name]
+    if name.startswith("timm:"):
+        return _fine_tune(name.replace("timm:", "timm_").replace("/", "_"), name, name)
+    raise TaggingError(f"no row is called {name!r}: choose one of {', '.join(BY_NAME)}, or timm:<network>")
+
+
+def quick(row: Experiment) -> Experiment:
+    """The row at toy scale: 64 px, a few epochs, and random weights where the row asks for pretrained ones."""
+    if row.network == "constant":
+        return row
+    heads = row.trained == "head"
+    epochs = QUICK_HEAD_EPOCHS if heads else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
+    recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32)
+    title = f"{row.title} (random weights)" if row.weights != "none" else row.title
+    views = max(1, row.views) if heads else 0
+    return dataclasses.replace(row, title=title, weights="none", side=QUICK_SIDE, views=views, recipe=recipe)

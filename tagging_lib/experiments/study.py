@@ -1,0 +1,415 @@
+"""What a notebook opens first: the corpus, the split, the rows that the profile runs, and where figures go."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tagging_lib import files
+from tagging_lib.data import pixels, splits, statistics
+from tagging_lib.data.corpus import Corpus, open_photos
+from tagging_lib.errors import TaggingError, WeightsUnavailable
+from tagging_lib.evaluation import thresholds
+from tagging_lib.experiments import rows
+from tagging_lib.experiments.run import Result, Setting, key, run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
+PROFILES = ("auto", "quick", "cpu", "full")
+PHOTO_SIDE = 128  # px: photos are kept at this side, as in the original; larger inputs are resized on the device
+QUICK_TRAIN_PHOTOS = 320
+GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
+
+
+def project_folder() -> Path:
+    """The folder that relative paths start from: the working directory, or its parent inside `notebooks/`."""
+    here = Path.cwd()
+    return here.parent if here.name == "notebooks" else here
+
+
+def choose_device(device: str) -> str:
+    """`cpu` or `cuda`; `auto` takes CUDA where there is one.
+
+    Raises:
+        TaggingError: CUDA is asked for and absent, or the name is unknown.
+    """
+    import torch
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise TaggingError(f"device is {device!r}: choose auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise TaggingError("device is cuda, but torch finds no CUDA device: choose auto or cpu")
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def choose_profile(profile: str, corpus: str, device: str) -> str:
+    """`quick`, `cpu` or `full`; `auto` is quick for the sample corpus, full with CUDA, otherwise cpu."""
+    if profile not in PROFILES:
+        raise TaggingError(f"profile is {profile!r}: choose one of {', '.join(PROFILES)}")
+    if profile != "auto":
+        return profile
+    if corpus == "sample":
+        return "quick"
+    return "full" if device == "cuda" else "cpu"
+
+
+def open(
+    CORPUS: str = "sample",
+    PROFILE: str = "auto",
+    SEED: int = 42,
+    SEEDS: int = 1,
+    DEVICE: str = "auto",
+    WEIGHTS: str = "",
+    OUTPUTS: str = "outputs",
+    DATA: str = "data",
+    TEST_PHOTOS: str = "",
+    SPLIT: str = "random",
+) -> Study:
+    """The study of a corpus, ready to be asked for rows. The arguments are a notebook's parameters, name by name.
+
+    Raises:
+        TaggingError: a parameter is wrong, or the corpus cannot be used; one line that says which and what to do.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    root = project_folder()
+    device = choose_device(DEVICE)
+    profile = choose_profile(PROFILE, CORPUS, device)
+    data_folder = root / DATA
+    named = CORPUS in ("sample", "mirflickr25k")
+    source = CORPUS if named else ",".join(str(root / part.strip()) for part in CORPUS.split(","))
+    corpus = Corpus.open(source, data_dir=data_folder)
+    setting = Setting(
+        corpus=corpus,
+        pixels=pixels.load(corpus, PHOTO_SIDE, cache_dir=data_folder / "cache"),
+        split=splits.split(corpus, seed=SEED, rule=SPLIT),
+        device=device,
+        outputs=root / OUTPUTS,
+        weights_folder=root / WEIGHTS if WEIGHTS else None,
+        train_limit=QUICK_TRAIN_PHOTOS if profile == "quick" else None,
+    )
+    if setting.weights_folder is not None and not setting.weights_folder.exists():
+        raise TaggingError(f"weights folder {setting.weights_folder} does not exist: correct WEIGHTS or leave it empty")
+    test_photos = root / TEST_PHOTOS if TEST_PHOTOS else None
+    if test_photos is not None and not test_photos.exists():
+        raise TaggingError(f"test photos {test_photos} do not exist: correct TEST_PHOTOS or leave it empty")
+    if test_photos is None and CORPUS == "sample":
+        from tagging_lib.data import sample
+
+        test_photos = data_folder / "sample-test-200-1"
+        if not test_photos.exists():
+            sample.draw_test(test_photos, photos=200, seed=1)
+    study = Study(setting, profile, SEED, SEEDS, test_photos, data_folder)
+    for folder in (study.figures, study.tables):
+        folder.mkdir(parents=True, exist_ok=True)
+    splits.write_csv(setting.split, corpus, study.tables / "split.csv")
+    return study
+
+
+@dataclass(eq=False)
+class Study:
+    """A corpus under a profile. Rows are run when first asked for, and read from their folder afterwards."""
+
+    setting: Setting
+    profile: str
+    seed: int
+    n_seeds: int
+    test_photos: Path | None
+    data_folder: Path
+    _left_out: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _results: dict[tuple[str, int], Result] = field(default_factory=dict)
+
+    @property
+    def corpus(self) -> Corpus:
+        return self.setting.corpus
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.corpus.labels
+
+    @property
+    def targets(self) -> np.ndarray:
+        """uint8 (N, L)."""
+        return self.corpus.targets
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """uint8 (N, S, S, 3)."""
+        return self.setting.pixels
+
+    @property
+    def split(self) -> splits.Split:
+        return self.setting.split
+
+    @property
+    def device(self) -> str:
+        return self.setting.device
+
+    @property
+    def outputs(self) -> Path:
+        return self.setting.outputs
+
+    @property
+    def figures(self) -> Path:
+        return self.outputs / "work" / "figures"
+
+    @property
+    def tables(self) -> Path:
+        return self.outputs / "work" / "tables"
+
+    @property
+    def seeds(self) -> list[int]:
+        return [self.seed + step for step in range(self.n_seeds)]
+
+    @property
+    def toy(self) -> bool:
+        return self.profile == "quick"
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Channel means of the training part, (3,) on [0, 1] pixels."""
+        return self.setting.channel_statistics[0]
+
+    @property
+    def std(self) -> np.ndarray:
+        """Channel standard deviations of the training part, (3,) on [0, 1] pixels."""
+        return self.setting.channel_statistics[1]
+
+    @cached_property
+    def pos_weight(self) -> np.ndarray:
+        """Negatives ÷ positives of each label in the training part, float32 (L,)."""
+        return statistics.pos_weight(self.truth("train"))
+
+    def truth(self, part: str) -> np.ndarray:
+        """Targets of `train`, `validation` or `test`, uint8 (n, L)."""
+        return self.setting.truth(part)
+
+    def indices(self, part: str) -> np.ndarray:
+        """Row numbers of the photos in a part, int64 (n,)."""
+        return self.setting.indices(part)
+
+    @property
+    def banner(self) -> str:
+        """Markdown: corpus, split, profile, device and versions; in the quick profile the warning that it is a toy."""
+        from importlib.metadata import version
+
+        parts = {part: len(self.indices(part)) for part in ("train", "validation", "test")}
+        lines = [
+            f"**Corpus** `{self.corpus.name}`, {len(self.corpus):,} photos, {len(self.labels)} labels, "
+            f"fingerprint `{self.corpus.fingerprint}`",
+            f"**Split** {self.split.rule}, seed {self.seed}: {parts['train']:,} train, {parts['validation']:,} validation, "
+            f"{parts['test']:,} test",
+            f"**Profile** {self.profile} on {self.device}, {files.describe_machine()['processor']}, "
+            f"torch {version('torch')}",
+        ]
+        text = "  \n".join(lines)
+        if self.toy:
+            text = "> **Toy scale: shows that it works, not how well.** Few photos, 64 px, random weights.\n\n" + text
+        return text
+
+    # ------------------------------------------------------------------ rows
+
+    def row(self, name: str, seed: int | None = None) -> rows.Experiment:
+        """The experiment behind a row's name, as this profile runs it."""
+        experiment = rows.find(name).with_seed(self.seed if seed is None else seed)
+        return rows.quick(experiment) if self.toy else experiment
+
+    def rows(self, group: str = "all") -> list[str]:
+        """Names of the rows in a group (`baselines`, `transfer`, `augmentation`, `dropout`, `ablation`), or of all."""
+        if group != "all" and group not in rows.GROUPS:
+            raise TaggingError(f"no group of rows is called {group!r}: choose all or one of {', '.join(rows.GROUPS)}")
+        return [row.name for row in rows.ROWS if group in ("all", row.group)]
+
+    def result(self, name: str, seed: int | None = None) -> Result:
+        """The row's result; it is run when its folder does not hold it yet.
+
+        Raises:
+            WeightsUnavailable: its pretrained weights are out of reach.
+        """
+        experiment = self.row(name, seed)
+        identity = (name, experiment.recipe.seed)
+        if identity not in self._results:
+            self._results[identity] = run(experiment, self.setting)
+        return self._results[identity]
+
+    def results(self, names: list[str] | None = None) -> list[Result]:
+        """Results of the rows that this profile can run; the others appear in `left_out` with their reason."""
+        found = []
+        for name in self.rows() if names is None else names:
+            experiment = self.row(name)
+            if experiment.needs_gpu and self.profile == "cpu":
+                self._left_out[name] = ("too slow without a CUDA device", GPU_REMEDY)
+                continue
+            try:
+                found.append(self.result(name))
+            except WeightsUnavailable as error:
+                reason, _, remedy = str(error).partition(": ")
+                self._left_out[name] = (reason, remedy)
+        return found
+
+    def finished(self, names: list[str] | None = None) -> list[Result]:
+        """Results that are already in their folders; nothing is run."""
+        found = []
+        for name in self.rows() if names is None else names:
+            experiment = self.row(name)
+            folder = self.outputs / "runs" / name / key(experiment, self.setting)
+            if (folder / "result.json").exists():
+                found.append(self.result(name))
+        return found
+
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """Rows that were asked for and could not run: row, reason, how to get it."""
+        entries = [
+            (self.row(name).title, reason, remedy) for name, (reason, remedy) in self._left_out.items()
+        ]
+        return pd.DataFrame(entries, columns=["row", "reason", "how to get it"])
+
+    def best(self) -> Result:
+        """The finished row with the highest micro-F1 on validation; never chosen on test."""
+        finished = [result for result in self.finished() if result.experiment.network != "constant"]
+        if not finished:
+            raise TaggingError("no trained row is finished: run notebook 03_transfer_learning first")
+        return max(finished, key=lambda result: result.score("validation")["micro_f1"])
+
+    # ------------------------------------------------------------ thresholds
+
+    @property
+    def thresholds_file(self) -> Path:
+        return self.outputs / "work" / "thresholds.json"
+
+    def save_thresholds(self, table: pd.DataFrame) -> Path:
+        """Keep the chosen thresholds (columns row, threshold) for notebooks 06 and 07. Only 05 calls this."""
+        chosen = {str(row.row): float(row.threshold) for row in table.itertuples()}
+        files.write_json(self.thresholds_file, {"corpus": self.corpus.fingerprint, "thresholds": chosen})
+        return self.thresholds_file
+
+    def require_thresholds(self) -> dict[str, float]:
+        """Thresholds that notebook 05 saved, by row name.
+
+        Raises:
+            TaggingError: there are none for this corpus; it names the notebook to run.
+        """
+        if not self.thresholds_file.exists():
+            raise TaggingError(f"{self.thresholds_file} is missing: run notebook 05_threshold_search first")
+        stored = files.read_json(self.thresholds_file)
+        if stored["corpus"] != self.corpus.fingerprint:
+            raise TaggingError(
+                f"{self.thresholds_file} belongs to another corpus: run notebook 05_threshold_search on this one first"
+            )
+        return stored["thresholds"]
+
+    def threshold(self, name: str) -> float:
+        """The row's threshold: best validation micro-F1 on the original's grid."""
+        return self.result(name).threshold
+
+    def sweep(self, name: str, grid: np.ndarray | None = None, part: str = "validation") -> pd.DataFrame:
+        """F1, precision and recall of a row against the threshold (the original's grid when none is given)."""
+        result = self.result(name)
+        grid = thresholds.GRID if grid is None else grid
+        return thresholds.sweep(self.truth(part), result.probabilities(part), grid=grid)
+
+    # ------------------------------------------------------- figures, tables
+
+    def save_figure(self, figure: Figure, name: str) -> Figure:
+        """Write the figure as PNG and SVG under its name, and return it for the notebook to show."""
+        for suffix in ("png", "svg"):
+            with files.replacing(self.figures / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix, bbox_inches="tight", dpi=150)
+        return figure
+
+    def save_table(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
+        """Write the table as CSV under its name, and return it for the notebook to show."""
+        files.write_text(self.tables / f"{name}.csv", table.to_csv(index=False))
+        return table
+
+    def headline(self, names: list[str] | None = None) -> pd.DataFrame:
+        """One line a row: test micro-F1 with its interval, beside the original's; rows left out are not in it."""
+        return pd.DataFrame([self._headline_row(result) for result in self.results(names)], columns=HEADLINE)
+
+    def _headline_row(self, result: Result) -> list:
+        experiment, score = result.experiment, result.score("test")
+        others = [self.result(result.name, seed) for seed in self.seeds[1:] if experiment.network != "constant"]
+        f1 = [score["micro_f1"], *(other.score("test")["micro_f1"] for other in others)]
+        original = rows.ORIGINAL.get(result.name)
+        low, high = result.interval
+        return [
+            result.name,
+            result.title,
+            experiment.network,
+            result.details["weights"],
+            experiment.trained,
+            experiment.recipe.augmentation if experiment.trained != "none" else "none",
+            int(result.history.epoch.max()) if len(result.history) else 0,
+            float(np.mean(f1)),
+            low,
+            high,
+            float(np.std(f1, ddof=1)) if len(f1) > 1 else float("nan"),
+            len(f1),
+            score["micro_precision"],
+            score["micro_recall"],
+            score["macro_f1"],
+            result.ratio_of_f1,
+            result.seconds,
+            result.threshold,
+            original.f1 if original else float("nan"),
+            original.precision if original else float("nan"),
+            original.recall if original else float("nan"),
+            original.ratio_of_f1 if original and original.ratio_of_f1 else float("nan"),
+            original.seconds if original and original.seconds else float("nan"),
+        ]
+
+    # ------------------------------------------------------------ final model
+
+    def final_model(self) -> dict:
+        """The best row, continued for one epoch on validation and one on test, kept as a model folder."""
+        from tagging_lib.experiments import final
+
+        return final.train(self)
+
+    def predict_test_photos(self) -> pd.DataFrame | None:
+        """Predictions of the final model for the unlabelled test photos, also written to files; None without photos."""
+        from tagging_lib.experiments import final
+
+        if self.test_photos is None:
+            return None
+        photos = open_photos(self.test_photos, data_dir=self.data_folder)
+        return final.predict_folder(
+            final.folder(self), photos, cache_dir=self.data_folder / "cache", outputs=final.folder(self)
+        )
+
+
+HEADLINE = [
+    "row",
+    "title",
+    "network",
+    "weights",
+    "trained",
+    "augmentation",
+    "epochs",
+    "micro_f1",
+    "low",
+    "high",
+    "f1_sd",
+    "seeds",
+    "precision",
+    "recall",
+    "macro_f1",
+    "ratio_of_f1",
+    "seconds",
+    "threshold",
+    "original_f1",
+    "original_precision",
+    "original_recall",
+    "original_ratio_of_f1",
+    "original_seconds",
+]

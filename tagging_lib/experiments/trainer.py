@@ -1,0 +1,189 @@
+"""One training: from an experiment to a network that has learnt it, and back from a saved model to that network."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from tagging_lib import files
+from tagging_lib.data import statistics
+from tagging_lib.errors import TaggingError
+from tagging_lib.experiments.rows import Experiment
+from tagging_lib.experiments.run import Setting, versions
+from tagging_lib.models import freezing, zoo
+from tagging_lib.models.preprocessing import Preprocessing
+from tagging_lib.training import features
+from tagging_lib.training.batches import FeatureBatches, PhotoBatches
+from tagging_lib.training.fit import History, fit
+
+
+@dataclass(eq=False)
+class Trained:
+    """A network with the batches that feed it: of photos, or of features when only its head was trained."""
+
+    tagger: zoo.Tagger
+    module: nn.Module
+    batches: PhotoBatches | FeatureBatches
+    history: History
+    spec: dict[str, Any]
+    preprocessing: Preprocessing
+
+
+def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
+    """The row's network before its first step, on the device, with its batches (features extracted or from cache)."""
+    recipe = experiment.recipe
+    tagger = zoo.build(
+        experiment.network,
+        len(setting.corpus.labels),
+        weights=source,
+        trained=experiment.trained,
+        dropout=experiment.dropout,
+        side=experiment.side,
+        seed=recipe.seed,
+    )
+    preprocessing = tagger.preprocessing or Preprocessing(*(tuple(map(float, s)) for s in setting.channel_statistics))
+    tagger.to(setting.device, memory_format=torch.channels_last)
+    photos = PhotoBatches(
+        setting.pixels,
+        setting.corpus.targets,
+        preprocessing,
+        side=experiment.side,
+        device=setting.device,
+        batch_size=recipe.batch_size,
+        augmentation=recipe.augmentation,
+        seed=recipe.seed,
+    )
+    batches: PhotoBatches | FeatureBatches = photos
+    module: nn.Module = tagger
+    if experiment.trained == "head" and experiment.views >= 1:
+        batches = FeatureBatches(
+            _features(experiment, setting, source, tagger, photos),
+            setting.corpus.targets,
+            device=setting.device,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+        )
+        module = tagger.head
+    spec = {
+        "network": experiment.network,
+        "weights": source,
+        "trained": experiment.trained,
+        "dropout": experiment.dropout,
+        "side": experiment.side,
+        "preprocessing": dataclasses.asdict(preprocessing),
+        "labels": list(setting.corpus.labels),
+        "seed": recipe.seed,
+    }
+    return Trained(tagger, module, batches, History([], 0, 0.0), spec, preprocessing)
+
+
+def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Path) -> Trained:
+    """Train the row; it continues from `checkpoint` when that holds an interrupted run.
+
+    Raises:
+        WeightsUnavailable: `source` is `imagenet` and cannot be reached.
+    """
+    trained = prepare(experiment, setting, source)
+    if experiment.trained != "none":
+        trained.history = fit(
+            trained.module,
+            trained.batches,
+            setting.indices("train"),
+            setting.indices("validation"),
+            experiment.recipe,
+            pos_weight=positive_weight(experiment, setting),
+            device=setting.device,
+            checkpoint=checkpoint,
+        )
+    return trained
+
+
+def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | None:
+    """The loss' weight of positives per label, float32 (L,) from the training part, or None when the recipe has none."""
+    if not experiment.recipe.pos_weight:
+        return None
+    return torch.as_tensor(statistics.pos_weight(setting.truth("train")))
+
+
+def _features(experiment, setting: Setting, source: str, tagger: zoo.Tagger, photos: PhotoBatches) -> np.ndarray:
+    """Frozen features float32 (V, N, F), view by view from the cache: the plain view serves every row of the network."""
+    everything = np.unique(np.concatenate([setting.indices(part) for part in ("train", "validation", "test")]))
+    described = {
+        "network": experiment.network,
+        "weights": source,
+        "tensors": _state_digest(tagger.backbone),
+        "side": experiment.side,
+        "corpus": setting.corpus.fingerprint,
+        "split": setting.split.fingerprint,
+        "train_limit": setting.train_limit,
+        "device": setting.device,
+        "preprocessing": dataclasses.asdict(photos.preprocessing),
+        "versions": versions(),
+    }
+    if experiment.views > 1:
+        described |= {"augmentation": experiment.recipe.augmentation, "seed": experiment.recipe.seed}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+    name = experiment.network.replace("timm:", "").replace("/", "_")
+    cache = setting.outputs / "cache" / "features" / f"{name}-{experiment.side}-{digest}.npy"
+    plain = None
+    if experiment.views > 1:
+        plain_row = dataclasses.replace(experiment, views=1)
+        plain = _features(plain_row, setting, source, tagger, photos)
+    if plain is None:
+        return features.extract(
+            tagger, photos, everything, views=1, seed=experiment.recipe.seed, cache=cache, n_photos=len(setting.corpus)
+        )
+    augmented = features.extract(
+        tagger,
+        photos,
+        setting.indices("train"),
+        views=experiment.views,
+        seed=experiment.recipe.seed,
+        cache=cache,
+        n_photos=len(setting.corpus),
+        plain=plain,
+    )
+    return augmented
+
+
+def _state_digest(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_model(trained: Trained, path: Path, *, complete: bool = False) -> None:
+    """Write what was trained (everything with `complete`) as safetensors, with the network's description inside."""
+    parameters = set(map(id, freezing.trainable_parameters(trained.tagger)))
+    whole = complete or trained.spec["trained"] in ("all", "last-stage")
+    names = {name for name, parameter in trained.tagger.named_parameters() if id(parameter) in parameters}
+    names |= {name for name in trained.tagger.state_dict() if name.startswith("head.")}
+    state = {
+        name: tensor.detach().cpu().contiguous().clone()
+        for name, tensor in trained.tagger.state_dict().items()
+        if whole or name in names
+    }
+    spec = trained.spec | {"complete": whole}
+    with files.replacing(path) as temporary:
+        save_file(state, str(temporary), metadata={"tagging": json.dumps(spec)})
+
+
+def load_state(tagger: zoo.Tagger, path: Path, *, complete: bool) -> None:
+    """Put the tensors of a file written by `save_model` into the network.
+
+    Raises:
+        TaggingError: the file misses tensors of the network, or holds others.
+    """
+    missing, unexpected = tagger.load_state_dict(load_file(str(path)), strict=False)
+    if unexpected or (complete and missing):
+        raise TaggingError(f"{path} does not fit {type(tagger.backbone).__name__}: {(missing + unexpected)[:3]}")

@@ -1,0 +1,49 @@
+"""Small things that several tests need: a tiny corpus on disk, and the real files when they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def draw_corpus(folder: Path, photos: int = 60, labels: tuple[str, ...] = ("blue", "green", "red"), side: int = 32):
+    """A folder corpus in which each label brightens one colour channel, with one photo in five unlabelled."""
+    random = np.random.default_rng(7)
+    (folder / "images").mkdir(parents=True)
+    (folder / "annotations").mkdir()
+    members: dict[str, list[int]] = {label: [] for label in labels}
+    for number in range(1, photos + 1):
+        image = random.integers(0, 70, (side, side, 3), dtype=np.uint8)
+        for channel, label in enumerate(labels):
+            if number % 5 and random.random() < 0.4:
+                image[..., channel % 3] += 150
+                members[label].append(number)
+        Image.fromarray(image).save(folder / "images" / f"im{number}.png")
+    for label, numbers in members.items():
+        (folder / "annotations" / f"{label}.txt").write_text("".join(f"{number}\n" for number in numbers))
+    return folder
+
+
+@pytest.fixture
+def tiny_corpus(tmp_path):
+    return draw_corpus(tmp_path / "tiny")
+
+
+@pytest.fixture
+def reference_predictions():
+    folder = SHARED / "reference" / "predictions"
+    if not folder.exists():
+        pytest.skip(f"{folder} is not at hand: the original's predictions are not part of the project")
+    return folder

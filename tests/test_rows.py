@@ -1,0 +1,56 @@
+import dataclasses
+
+import pytest
+
+from tagging_lib.errors import TaggingError
+from tagging_lib.experiments import rows
+
+REPORTED = (
+    "ffn1 ffn2 cnn resnet152_plain vgg16 vgg16_bn resnet34 resnet50 resnet101 resnet152 "
+    "resnet50_noaug resnet50_noaug_dropout"
+).split()
+
+
+def test_every_row_of_the_original_report_is_there():
+    assert set(REPORTED) == set(rows.ORIGINAL)
+    assert {"constant", "densenet169", *REPORTED} <= set(rows.BY_NAME)
+    assert len(rows.BY_NAME) == len(rows.ROWS)
+
+
+def test_original_rows_train_by_the_original_recipe():
+    recipe = rows.find("resnet152").recipe
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate) == (25, 64, 0.01)
+    assert (recipe.optimizer, recipe.schedule, recipe.pos_weight) == ("sgd", "one-cycle", True)
+    assert (recipe.augmentation, recipe.monitor_threshold) == ("original", 0.75)
+
+
+def test_the_original_fine_tuned_its_resnets_and_froze_only_vgg():
+    assert {name: rows.find(name).trained for name in ("vgg16", "resnet34", "resnet152")} == {
+        "vgg16": "head",
+        "resnet34": "all",
+        "resnet152": "all",
+    }
+    assert rows.find("resnet152_head").trained == "head"
+
+
+def test_the_dropout_row_differs_from_its_baseline_in_dropout_alone():
+    plain, dropout = rows.find("resnet50_noaug"), rows.find("resnet50_noaug_dropout")
+    changed = {
+        field.name
+        for field in dataclasses.fields(plain)
+        if getattr(plain, field.name) != getattr(dropout, field.name)
+    }
+    assert changed == {"name", "title", "group", "dropout"}
+    assert dropout.dropout == 0.5
+
+
+def test_any_timm_network_is_a_row_and_a_wrong_name_is_an_error():
+    assert rows.find("timm:resnet10t").network == "timm:resnet10t"
+    with pytest.raises(TaggingError, match="resnet51"):
+        rows.find("resnet51")
+
+
+def test_quick_rows_never_claim_pretrained_weights():
+    for row in map(rows.quick, rows.ROWS):
+        assert row.weights == "none"
+        assert ("random weights" in row.title) == (rows.find(row.name).weights == "imagenet")

@@ -1,0 +1,112 @@
+"""The study on a tiny corpus: rows run once, results are found again, and nothing is chosen on test."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tagging_lib.errors import TaggingError
+from tagging_lib.experiments import rows, study
+from tagging_lib.experiments import run as runs
+
+
+@pytest.fixture
+def opened(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return study.open(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+
+
+def test_ffn_learns_the_tiny_corpus_and_the_result_is_found_again(opened, monkeypatch):
+    result = opened.result("ffn1")
+    assert result.probabilities("test").shape == opened.truth("test").shape
+    assert len(result.history) == rows.QUICK_EPOCHS["baselines"]
+    again = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("the row ran a second time"))
+    second = again.result("ffn1")
+    np.testing.assert_array_equal(second.probabilities("test"), result.probabilities("test"))
+    assert second.score() == result.score()
+
+
+def test_a_damaged_result_is_computed_again(opened):
+    result = opened.result("constant")
+    (result.folder / "probabilities.npz").write_bytes(b"damaged")
+    repaired = runs.run(opened.row("constant"), opened.setting)
+    np.testing.assert_array_equal(repaired.probabilities("test"), result.probabilities("test"))
+
+
+def test_the_key_changes_with_the_row_and_with_one_label(opened):
+    row = opened.row("ffn1")
+    before = runs.key(row, opened.setting)
+    assert runs.key(row.with_seed(43), opened.setting) != before
+    annotations = opened.corpus.root / "annotations" / "red.txt"
+    annotations.write_text("".join(annotations.read_text().splitlines(keepends=True)[1:]))
+    changed = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
+    assert runs.key(row, changed.setting) != before
+
+
+def test_statistics_come_from_the_training_part_alone(opened):
+    train = opened.targets[opened.split.train]
+    expected = (len(train) - train.sum(0)) / train.sum(0)
+    np.testing.assert_allclose(opened.pos_weight, expected, rtol=1e-6)
+    used = opened.pixels[opened.split.train].reshape(-1, 3) / 255
+    np.testing.assert_allclose(opened.mean, used.mean(0), rtol=1e-5)
+
+
+def test_the_threshold_does_not_look_at_test_labels(opened):
+    result = opened.result("ffn1")
+    before = result.threshold
+    opened.corpus.targets[opened.split.test] ^= 1
+    del result.__dict__["threshold"]
+    assert result.threshold == before
+
+
+def test_head_rows_train_on_features_and_leave_the_backbone_alone(opened):
+    result = opened.result("mobilenetv1_head")
+    assert result.details["model_spec"]["trained"] == "head"
+    from safetensors import safe_open
+
+    with safe_open(str(result.model_file), framework="pt") as stored:
+        assert all(name.startswith("head.") for name in stored.keys())  # noqa: SIM118
+
+
+def test_rows_without_their_weights_are_left_out_with_the_reason(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    opened = study.open(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu", WEIGHTS="empty")
+    assert opened.results(["resnet152"]) == []
+    assert opened.left_out.row.tolist() == ["ResNet-152"]
+    assert "CUDA" in opened.left_out["how to get it"][0]
+
+
+def test_headline_stands_beside_the_original(opened):
+    table = opened.headline(["constant", "ffn1"])
+    assert table.original_f1.tolist()[1] == 0.245 and np.isnan(table.original_f1[0])
+    assert (table.low <= table.micro_f1).all() and (table.micro_f1 <= table.high).all()
+
+
+def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
+    opened.result("ffn1")
+    with pytest.raises(TaggingError, match="05_threshold_search"):
+        opened.final_model()
+    opened.save_thresholds(pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
+    described = opened.final_model()
+    assert described["row"] == "ffn1" and described["threshold"] == 0.4
+    assert not any("f1" in name for name in described["history"]["test"])
+    from tagging_lib.data.corpus import open_photos
+    from tagging_lib.experiments import final
+
+    photos = open_photos(opened.corpus.root / "images", data_dir=tmp_path / "data")
+    table = final.predict_folder(
+        opened.outputs / "final", photos, cache_dir=tmp_path / "data" / "cache", outputs=tmp_path / "out"
+    )
+    written = np.loadtxt(tmp_path / "out" / "predictions.txt", dtype=int)
+    np.testing.assert_array_equal(written, (table[list(opened.labels)].to_numpy() >= 0.4).astype(int))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [({"PROFILE": "fast"}, "fast"), ({"DEVICE": "tpu"}, "tpu"), ({"WEIGHTS": "nowhere"}, "nowhere")],
+)
+def test_wrong_parameters_are_named(tiny_corpus, tmp_path, monkeypatch, parameters, named):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TaggingError, match=named):
+        study.open(CORPUS=str(tiny_corpus), **parameters)
