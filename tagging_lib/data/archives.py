@@ -1,0 +1,104 @@
+"""Zips unpacked once and safely: nothing outside the target folder, nothing partial, no bombs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from tagging_lib.errors import TaggingError
+
+logger = logging.getLogger(__name__)
+MAX_MEMBERS = 2_000_000
+MAX_UNPACKED_BYTES = 200 * 1024**3
+# Photos hardly compress; text compresses about tenfold. A hundredfold is a bomb.
+MAX_RATIO = 100
+SMALL = 1 << 20  # bytes: below this a member cannot do harm, whatever its ratio
+IGNORED = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+
+
+def digest(zips: Sequence[Path]) -> str:
+    """12 hexadecimal digits that change with any member's name, size or checksum of the zips (read from their index)."""
+    hashed = hashlib.sha256()
+    for path in zips:
+        for member in _members(path):
+            hashed.update(f"{member.filename}\0{member.file_size}\0{member.CRC}\n".encode())
+    return hashed.hexdigest()[:12]
+
+
+def unpack(zips: Sequence[Path], into: Path) -> Path:
+    """Lay the zips over one another in the new folder `into`, which appears whole or not at all.
+
+    A folder that is already there is complete and is kept.
+
+    Raises:
+        TaggingError: a zip is damaged or encrypted, or a member is a link, lies outside the folder, stands twice in one
+            zip, or unpacks to far more than it holds; the message names zip and member.
+    """
+    if into.exists():
+        return into
+    into.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
+    try:
+        for path in zips:
+            _unpack_one(path, building)
+        building.chmod(0o755)
+        try:
+            building.rename(into)
+        except OSError:
+            if not into.exists():  # otherwise another process was faster, with the same content
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return into
+
+
+def _members(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise TaggingError(f"{path} is not a readable zip ({error}): download or copy it again") from error
+
+
+def _unpack_one(path: Path, folder: Path) -> None:
+    members = [m for m in _members(path) if not any(part in m.filename for part in IGNORED)]
+    _refuse_hostile(path, members)
+    logger.info("unpacking %s: %d files", path.name, len(members))
+    with zipfile.ZipFile(path) as archive:
+        for member in members:
+            if member.is_dir():
+                continue
+            target = folder / member.filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with archive.open(member) as source, open(target, "wb") as stream:
+                    shutil.copyfileobj(source, stream, 1 << 20)
+            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+                raise TaggingError(f"{path}: {member.filename} is damaged ({error}): download it again") from error
+
+
+def _refuse_hostile(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_MEMBERS or sum(m.file_size for m in members) > MAX_UNPACKED_BYTES:
+        raise TaggingError(f"{path} unpacks to more than this library accepts: unpack it yourself and give the folder")
+    seen = set()
+    for member in members:
+        name = PurePosixPath(member.filename)
+        where = f"{path}: {member.filename!r}"
+        if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename:
+            raise TaggingError(f"{where} lies outside the archive: do not trust this zip")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise TaggingError(f"{where} is a link: do not trust this zip")
+        if member.flag_bits & 1:
+            raise TaggingError(f"{where} is encrypted: unpack it yourself and give the folder")
+        if member.file_size > SMALL and member.file_size > MAX_RATIO * max(1, member.compress_size):
+            raise TaggingError(f"{where} unpacks to {MAX_RATIO} times its size: do not trust this zip")
+        if name in seen:
+            raise TaggingError(f"{where} stands twice in the zip: remove one of them")
+        seen.add(name)

@@ -1,0 +1,99 @@
+"""Which photos train, which choose, which judge: the three parts of a corpus."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from tagging_lib import files
+from tagging_lib.data.corpus import Corpus
+from tagging_lib.errors import TaggingError
+
+RULES = ("random", "stratified")
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Row indices of the three parts, each int64 and ascending; together they are all photos, none twice."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    rule: str
+    seed: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits over the three parts."""
+        hashed = hashlib.sha256()
+        for part in PARTS:
+            hashed.update(getattr(self, part).astype("<i8").tobytes() + b"|")
+        return hashed.hexdigest()[:16]
+
+
+def split(
+    corpus: Corpus, seed: int = 42, rule: str = "random", fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+) -> Split:
+    """Divide the photos, which are in ascending order of their number whatever the file system's order.
+
+    `random` is the original's rule; `stratified` keeps each label's share equal in the parts (Sechidis et al., ECML 2011).
+
+    Raises:
+        TaggingError: an unknown rule, or a corpus too small for three parts.
+    """
+    if rule not in RULES:
+        raise TaggingError(f"split rule is {rule!r}: choose random or stratified")
+    n = len(corpus)
+    sizes = [round(n * fraction) for fraction in fractions[:2]]
+    if n < 5:
+        raise TaggingError(f"{corpus.name} has {n} photos: a split needs at least 5")
+    if rule == "random":
+        order = np.random.default_rng(seed).permutation(n)
+        parts = np.split(order, np.cumsum(sizes))
+    else:
+        parts = _stratified(corpus.targets, seed, fractions)
+    return Split(*(np.sort(part).astype(np.int64) for part in parts), rule=rule, seed=seed)
+
+
+def _stratified(targets: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> list[np.ndarray]:
+    from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+
+    # The unlabelled photos are a stratum of their own.
+    strata = np.column_stack([targets, ~targets.any(axis=1)]).astype(int)
+    everything = np.zeros((len(strata), 1))
+    first = MultilabelStratifiedShuffleSplit(1, test_size=1 - fractions[0], random_state=seed)
+    train, rest = next(first.split(everything, strata))
+    second = MultilabelStratifiedShuffleSplit(1, test_size=fractions[2] / (1 - fractions[0]), random_state=seed)
+    validation, test = next(second.split(everything[rest], strata[rest]))
+    return [train, rest[validation], rest[test]]
+
+
+def write_csv(split: Split, corpus: Corpus, path: Path) -> None:
+    """One line a photo: its path and the part it belongs to."""
+    part_of = {int(row): part for part in PARTS for row in getattr(split, part)}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["photo", "part"])
+    writer.writerows((photo, part_of[row]) for row, photo in enumerate(corpus.photos))
+    files.write_text(path, text.getvalue())
+
+
+def read_csv(path: Path, corpus: Corpus, *, rule: str = "file", seed: int = 0) -> Split:
+    """The split that `write_csv` wrote.
+
+    Raises:
+        TaggingError: it names other photos than the corpus has, or unknown parts.
+    """
+    with open(path, encoding="utf-8", newline="") as stream:
+        part_of = {entry["photo"]: entry["part"] for entry in csv.DictReader(stream)}
+    if set(part_of) != set(corpus.photos) or not set(part_of.values()) <= set(PARTS):
+        raise TaggingError(f"{path} does not describe the photos of {corpus.name}: make the split again")
+    rows = {part: [i for i, photo in enumerate(corpus.photos) if part_of[photo] == part] for part in PARTS}
+    return Split(**{part: np.array(rows[part], dtype=np.int64) for part in PARTS}, rule=rule, seed=seed)
