@@ -80,6 +80,7 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
         "dropout": experiment.dropout,
         "side": experiment.side,
         "preprocessing": dataclasses.asdict(preprocessing),
+        "options": tagger.options,
         "labels": list(setting.corpus.labels),
         "seed": recipe.seed,
     }
@@ -130,29 +131,19 @@ def _features(experiment, setting: Setting, source: str, tagger: zoo.Tagger, pho
         "versions": versions(),
     }
     if experiment.views > 1:
-        described |= {"augmentation": experiment.recipe.augmentation, "seed": experiment.recipe.seed}
+        described |= {
+            "augmentation": experiment.recipe.augmentation,
+            "views": experiment.views,
+            "seed": experiment.recipe.seed,
+        }
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
     name = experiment.network.replace("timm:", "").replace("/", "_")
     cache = setting.outputs / "cache" / "features" / f"{name}-{experiment.side}-{digest}.npy"
-    plain = None
-    if experiment.views > 1:
-        plain_row = dataclasses.replace(experiment, views=1)
-        plain = _features(plain_row, setting, source, tagger, photos)
-    if plain is None:
-        return features.extract(
-            tagger, photos, everything, views=1, seed=experiment.recipe.seed, cache=cache, n_photos=len(setting.corpus)
-        )
-    augmented = features.extract(
-        tagger,
-        photos,
-        setting.indices("train"),
-        views=experiment.views,
-        seed=experiment.recipe.seed,
-        cache=cache,
-        n_photos=len(setting.corpus),
-        plain=plain,
-    )
-    return augmented
+    if experiment.views == 1:
+        return features.cached(cache, lambda: features.plain(tagger, photos, everything, len(setting.corpus)))
+    plain = _features(dataclasses.replace(experiment, views=1), setting, source, tagger, photos)
+    train_rows = setting.indices("train")
+    return features.cached(cache, lambda: features.augmented(tagger, photos, train_rows, plain, experiment.views))
 
 
 def _state_digest(module: nn.Module) -> str:

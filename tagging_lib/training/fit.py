@@ -1,0 +1,197 @@
+"""The training loop: one for photos and for features."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tagging_lib.models.freezing import BATCH_NORMS, trainable_parameters
+from tagging_lib.training import checkpoint as checkpoints
+from tagging_lib.training import losses
+from tagging_lib.training.batches import derived_seed
+from tagging_lib.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
+DROPOUT, MONITOR = 11, 12  # what a seed is derived for
+
+
+class Batches(Protocol):
+    """What `fit` trains on; `PhotoBatches` and `FeatureBatches` are such."""
+
+    batch_size: int
+
+    def train(self, indices: np.ndarray, epoch: int): ...
+    def plain(self, indices: np.ndarray): ...
+
+
+@dataclass
+class History:
+    """One entry an epoch: epoch (from 1), learning_rate, train_loss, train_f1, validation_loss, validation_f1, seconds."""
+
+    epochs: list[dict[str, float]]
+    best_epoch: int
+    seconds: float
+
+
+def fit(
+    module: nn.Module,
+    batches: Batches,
+    train: np.ndarray,
+    validation: np.ndarray,
+    recipe: Recipe,
+    *,
+    pos_weight: Tensor | None,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+) -> History:
+    """Train `module` on the photos at `train`; it ends in eval mode, with the weights of the epoch that is kept.
+
+    Loss and micro-F1 of every epoch are those of the whole validation part, and of a fixed sample of the training part
+    as it is, without augmentation. An empty validation part is not monitored, and the last epoch is kept.
+
+    All randomness comes from (seed, epoch), so a training that continues from `checkpoint` ends in the same bits as one
+    that was never interrupted.
+    """
+    parameters = trainable_parameters(module)
+    optimizer = _optimizer(parameters, recipe)
+    steps = _steps(module, len(train), batches.batch_size)
+    schedule = _schedule(optimizer, recipe, steps)
+    loss_of = losses.build(recipe.loss, None if pos_weight is None else pos_weight.to(device))
+    monitored = _monitored(train, recipe)
+    history, best_epoch, best_f1, best = [], 0, -1.0, {}
+    if checkpoint is not None:
+        restored = checkpoints.load(checkpoint, module, optimizer, schedule)
+        if restored is not None and restored[1]["recipe"] == _plain_dict(recipe):
+            best, facts = restored
+            history, best_epoch, best_f1 = facts["history"], facts["best_epoch"], facts["best_f1"]
+            logger.info("continuing after epoch %d of %d", len(history), recipe.epochs)
+
+    for epoch in range(len(history) + 1, recipe.epochs + 1):
+        if recipe.patience is not None and history and len(history) - best_epoch >= recipe.patience:
+            logger.info("no better validation F1 for %d epochs: stopped", recipe.patience)
+            break
+        started = time.perf_counter()
+        rate = optimizer.param_groups[0]["lr"]
+        average = _train_epoch(module, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps)
+        if not math.isfinite(average):
+            raise FloatingPointError(f"the loss of epoch {epoch} is {average}: lower the learning rate ({rate:.2g})")
+        entry: dict[str, Any] = {"epoch": epoch, "learning_rate": rate}
+        entry["train_loss"], entry["train_f1"] = _monitor(module, batches, monitored, recipe, loss_of)
+        entry["validation_loss"], entry["validation_f1"] = _monitor(module, batches, validation, recipe, loss_of)
+        entry["seconds"] = time.perf_counter() - started
+        history.append(entry)
+        if recipe.keep == "best" and entry["validation_f1"] > best_f1:
+            best_epoch, best_f1 = epoch, entry["validation_f1"]
+            best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        logger.info(
+            "epoch %d/%d: train loss %.4f F1 %.3f, validation loss %.4f F1 %.3f, %.1f s",
+            epoch,
+            recipe.epochs,
+            *(entry[name] for name in ("train_loss", "train_f1", "validation_loss", "validation_f1", "seconds")),
+        )
+        if checkpoint is not None and epoch < recipe.epochs:
+            facts = {"history": history, "best_epoch": best_epoch, "best_f1": best_f1, "recipe": _plain_dict(recipe)}
+            checkpoints.save(checkpoint, module, optimizer, schedule, best, facts)
+
+    if best:
+        module.load_state_dict(best)
+    else:
+        best_epoch = len(history)
+    module.eval()
+    return History(history, best_epoch, sum(entry["seconds"] for entry in history))
+
+
+def _plain_dict(recipe: Recipe) -> dict:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(recipe).items()}
+
+
+def _optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return torch.optim.SGD(
+        parameters,
+        lr=recipe.learning_rate,
+        momentum=recipe.momentum[1],
+        nesterov=True,
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def _steps(module: nn.Module, photos: int, batch_size: int) -> int:
+    """Steps of an epoch; a last batch of one photo is dropped where batch norm would fail on it."""
+    full, rest = divmod(photos, batch_size)
+    usable = rest > 1 or (rest == 1 and not _normalises_batches(module))
+    return max(1, full + usable)
+
+
+def _normalises_batches(module: nn.Module) -> bool:
+    return any(isinstance(part, BATCH_NORMS) and part.weight.requires_grad for part in module.modules())
+
+
+def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    total = max(2, recipe.epochs * steps)
+    if recipe.schedule == "one-cycle":
+        base, top = recipe.momentum
+        return torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=recipe.learning_rate,
+            total_steps=total + 1,
+            cycle_momentum=recipe.optimizer == "sgd",
+            base_momentum=base,
+            max_momentum=top,
+        )
+    if recipe.schedule == "cosine":
+        return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total)
+    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=1)
+
+
+def _train_epoch(module, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps) -> float:
+    """Mean loss over the epoch's photos while they train."""
+    torch.manual_seed(derived_seed(recipe.seed, epoch, DROPOUT))
+    module.train()
+    total, seen = 0.0, 0
+    for step, (x, y) in enumerate(batches.train(train, epoch)):
+        if step == steps:
+            break
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(module(x), y)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        # On the device, and read once an epoch: asking for each value would make the device wait for the host.
+        total = total + loss.detach() * len(x)
+        seen += len(x)
+    return float(total) / max(1, seen)
+
+
+def _monitored(train: np.ndarray, recipe: Recipe) -> np.ndarray:
+    if len(train) <= recipe.monitor_photos:
+        return train
+    chosen = np.random.default_rng(derived_seed(recipe.seed, MONITOR)).choice(len(train), recipe.monitor_photos, False)
+    return train[np.sort(chosen)]
+
+
+@torch.inference_mode()
+def _monitor(module, batches: Batches, indices: np.ndarray, recipe: Recipe, loss_of) -> tuple[float, float]:
+    """Loss and micro-F1 of the whole set; nan for an empty one."""
+    if len(indices) == 0:
+        return float("nan"), float("nan")
+    module.eval()
+    # The threshold is moved to the logits instead of every logit to a probability.
+    boundary = math.log(recipe.monitor_threshold / (1 - recipe.monitor_threshold))
+    loss = hits = given = true = 0
+    for x, y in batches.plain(indices):
+        logits = module(x)
+        answer = (logits >= boundary).float()
+        loss = loss + loss_of(logits, y) * len(x)
+        hits, given, true = hits + (answer * y).sum(), given + answer.sum(), true + y.sum()
+    total = float(given + true)
+    return float(loss) / len(indices), float(2 * hits) / total if total else 0.0

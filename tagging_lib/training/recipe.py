@@ -1,0 +1,53 @@
+"""How a network is trained, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tagging_lib.errors import TaggingError
+
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("one-cycle", "cosine", "constant")
+LOSSES = ("bce", "focal", "asymmetric")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The defaults are the original's.
+
+    Attributes:
+        learning_rate: the highest of the schedule.
+        optimizer: `sgd` (Nesterov) or `adamw`.
+        momentum: base and maximum; one-cycle moves it from the maximum to the base and back. SGD without it uses the maximum.
+        pos_weight: weight positives by negatives ÷ positives of the training part.
+        augmentation: `original`, `none`, or transforms joined by `+`.
+        patience: epochs without a better validation F1 after which training stops; None never stops early.
+        keep: the epoch that is kept: `best` on validation F1, or `last`.
+        monitor_threshold: probability at which the F1 of each epoch is taken.
+        monitor_photos: how many training photos, always the same, give the training loss and F1 of each epoch.
+    """
+
+    epochs: int = 25
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    optimizer: str = "sgd"
+    schedule: str = "one-cycle"
+    momentum: tuple[float, float] = (0.5, 0.95)
+    weight_decay: float = 0.0
+    loss: str = "bce"
+    pos_weight: bool = True
+    augmentation: str = "original"
+    patience: int | None = None
+    keep: str = "best"
+    monitor_threshold: float = 0.75
+    monitor_photos: int = 2000
+    seed: int = 42
+
+    def __post_init__(self) -> None:
+        choices = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "loss": LOSSES, "keep": ("best", "last")}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise TaggingError(f"recipe: {name} is {getattr(self, name)!r}: choose one of {', '.join(allowed)}")
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                raise TaggingError(f"recipe: {name} is {getattr(self, name)}: it must be above 0")
