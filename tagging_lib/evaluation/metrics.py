@@ -1,0 +1,128 @@
+"""Scores of multi-label answers: pure functions of targets and predictions, both 0/1 and (N, L)."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tagging_lib import files
+from tagging_lib.errors import TaggingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _checked(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if targets.shape != predictions.shape or targets.ndim != 2:
+        raise ValueError(f"targets {targets.shape} and predictions {predictions.shape} must both be (N, L)")
+    return targets.astype(bool), predictions.astype(bool)
+
+
+def _f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """F1, precision and recall from counts; 0 where nothing was given or true, nan where neither was."""
+
+    def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
+
+    undefined = (tp + fp + fn) == 0
+    values = share(2 * tp, 2 * tp + fp + fn), share(tp, tp + fp), share(tp, tp + fn)
+    f1, precision, recall = (np.where(undefined, np.nan, value) for value in values)
+    return f1, precision, recall
+
+
+def label_confusion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """True negatives, false positives, false negatives, true positives of each label, int64 (L, 4)."""
+    true, given = _checked(targets, predictions)
+    cells = [(~true & ~given), (~true & given), (true & ~given), (true & given)]
+    return np.stack([cell.sum(axis=0) for cell in cells], axis=1).astype(np.int64)
+
+
+def unlabelled_confusion(targets: np.ndarray, predictions: np.ndarray) -> dict[str, int]:
+    """tn, fp, fn, tp of the class *no label*: positive where a photo carries none."""
+    true, given = _checked(targets, predictions)
+    counts = label_confusion(~true.any(axis=1, keepdims=True), ~given.any(axis=1, keepdims=True))[0]
+    return dict(zip(("tn", "fp", "fn", "tp"), map(int, counts), strict=True))
+
+
+def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    """{micro, macro, weighted, samples}_{f1, precision, recall}, subset_accuracy, hamming_loss, undefined_labels.
+
+    A label neither true nor given anywhere is undefined: it is counted in `undefined_labels` and left out of the macro
+    mean, not averaged in as zero. A photo with neither counts as 0 in the mean over samples, as in scikit-learn.
+    """
+    true, given = _checked(targets, predictions)
+    _, fp, fn, tp = label_confusion(targets, predictions).T
+    support = tp + fn
+    found: dict[str, float] = {}
+    micro = _f1(tp.sum(), fp.sum(), fn.sum())
+    labels = _f1(tp, fp, fn)
+    hit = (true & given).sum(axis=1)
+    samples = _f1(hit, (~true & given).sum(axis=1), (true & ~given).sum(axis=1))
+    defined = (tp + fp + fn) > 0
+    for index, name in enumerate(("f1", "precision", "recall")):
+        found[f"micro_{name}"] = float(np.nan_to_num(micro[index]))
+        found[f"macro_{name}"] = float(labels[index][defined].mean()) if defined.any() else float("nan")
+        weighted = np.nan_to_num(labels[index]) @ support
+        found[f"weighted_{name}"] = float(weighted / support.sum()) if support.sum() else float("nan")
+        found[f"samples_{name}"] = float(np.nan_to_num(samples[index]).mean()) if len(true) else float("nan")
+    found["subset_accuracy"] = float((true == given).all(axis=1).mean()) if len(true) else float("nan")
+    found["hamming_loss"] = float((true != given).mean()) if true.size else float("nan")
+    found["undefined_labels"] = int((~defined).sum())
+    return found
+
+
+def per_label(targets: np.ndarray, predictions: np.ndarray, labels: list[str] | tuple[str, ...]) -> pd.DataFrame:
+    """One line a label: label, precision, recall, f1 (nan where undefined), support (photos), predicted (photos)."""
+    import pandas as pd
+
+    _, fp, fn, tp = label_confusion(targets, predictions).T
+    f1, precision, recall = _f1(tp, fp, fn)
+    columns = {"label": list(labels), "precision": precision, "recall": recall, "f1": f1}
+    return pd.DataFrame(columns | {"support": tp + fn, "predicted": tp + fp})
+
+
+def average_precision(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Average precision of each label, float64 (L,), ties together as in scikit-learn; nan without a positive."""
+    from sklearn.metrics import average_precision_score
+
+    return np.array(
+        [
+            average_precision_score(targets[:, label], probabilities[:, label]) if targets[:, label].any() else np.nan
+            for label in range(targets.shape[1])
+        ]
+    )
+
+
+def mean_average_precision(targets: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean of the defined labels' average precisions; nan when none is."""
+    values = average_precision(targets, probabilities)
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def read_savetxt(path: str | Path) -> np.ndarray:
+    """A 0/1 matrix written by `numpy.savetxt`, uint8 (N, L).
+
+    Raises:
+        TaggingError: the file is absent or holds anything but 0 and 1 in rows of equal length.
+    """
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # an empty file only warns
+            values = np.loadtxt(path, ndmin=2)
+    except (OSError, ValueError, UserWarning) as error:
+        raise TaggingError(f"{path} cannot be read as a 0/1 matrix ({error}): write it with numpy.savetxt") from error
+    if not np.isin(values, (0, 1)).all():
+        raise TaggingError(f"{path} holds values other than 0 and 1: apply the threshold before scoring")
+    return values.astype(np.uint8)
+
+
+def write_savetxt(path: str | Path, predictions: np.ndarray) -> None:
+    """Write a 0/1 matrix as `numpy.savetxt(fmt="%d")` does, one photo a line."""
+    text = io.StringIO()
+    np.savetxt(text, predictions, fmt="%d")
+    files.write_text(path, text.getvalue())
