@@ -178,10 +178,10 @@ def score(
             answer["per_label"] = {path: json.loads(t.to_json(orient="records")) for path, t in per_label.items()}
         say(json.dumps(answer, indent=1))
         return
-    for path, values in (scores | {"mean": mean}).items() if len(scores) > 1 else scores.items():
-        say(f"{path}: F1 {values['f1']:.3f}, precision {values['precision']:.3f}, recall {values['recall']:.3f}")
-        if report and path in per_label:
-            say(tables.to_markdown(per_label[path]))
+    for name, values in (scores | {"mean": mean}).items() if len(scores) > 1 else scores.items():
+        say(f"{name}: F1 {values['f1']:.3f}, precision {values['precision']:.3f}, recall {values['recall']:.3f}")
+        if report and name in per_label:
+            say(tables.to_markdown(per_label[name]))
 
 
 @app.command()

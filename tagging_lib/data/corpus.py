@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from tagging_lib import files
 from tagging_lib.data import archives
 from tagging_lib.errors import TaggingError
 
-SUFFIXES = frozenset(".jpg .jpeg .png .webp .gif .bmp .tif .tiff .ppm .pgm .jp2 .avif".split())
+SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"])
 NUMBERED = re.compile(r"im(\d+)$")
 NUMBER = re.compile(r"[0-9]+")
 SAMPLE = "sample"
@@ -116,10 +117,8 @@ class Corpus:
         content = hashlib.sha256()
         for photo in self.photos:
             content.update(photo.encode() + b"\0" + bytes.fromhex(files.sha256(self.root / photo)))
-        try:
+        with suppress(OSError):  # a read-only corpus is hashed anew each time
             files.write_json(store, {"listing": listing.hexdigest(), "photos": content.hexdigest()})
-        except OSError:
-            pass  # a read-only corpus is hashed anew each time
         return content.hexdigest()
 
 

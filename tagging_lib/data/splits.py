@@ -59,7 +59,8 @@ def split(
         parts = np.split(order, np.cumsum(sizes))
     else:
         parts = _stratified(corpus.targets, seed, fractions)
-    return Split(*(np.sort(part).astype(np.int64) for part in parts), rule=rule, seed=seed)
+    train, validation, test = (np.sort(part).astype(np.int64) for part in parts)
+    return Split(train, validation, test, rule, seed)
 
 
 def _stratified(targets: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> list[np.ndarray]:

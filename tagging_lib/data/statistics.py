@@ -71,7 +71,7 @@ def split_balance(split: Split, targets: np.ndarray, labels: tuple[str, ...]) ->
     """Share of photos with each label, and without any, in the three parts; columns label, train, validation, test."""
     import pandas as pd
 
-    table = {"label": [*labels, "no label"]}
+    table: dict[str, list] = {"label": [*labels, "no label"]}
     for part in PARTS:
         chosen = targets[getattr(split, part)]
         table[part] = [*chosen.mean(axis=0), float((~chosen.any(axis=1)).mean())]

@@ -9,7 +9,7 @@ import numpy as np
 
 def mean_probability(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     """Mean of several (N, L) probabilities, float32 (N, L)."""
-    return np.mean(np.stack(probabilities), axis=0, dtype=np.float64).astype(np.float32)
+    return np.stack(probabilities).mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
 def majority_vote(predictions: Sequence[np.ndarray]) -> np.ndarray:

@@ -125,12 +125,12 @@ def predict_folder(
     spec = described["network"]
     labels = described["labels"]
     decoded = pixels.load(photos, PHOTO_SIDE, cache_dir=cache_dir)
-    preprocessing = {k: tuple(v) if isinstance(v, list) else v for k, v in spec["preprocessing"].items()}
+    kept = spec["preprocessing"]
     tagger.to(device).eval()
     batches = PhotoBatches(
         decoded,
         np.zeros((len(photos), len(labels)), dtype=np.uint8),
-        Preprocessing(**preprocessing),
+        Preprocessing(tuple(kept["mean"]), tuple(kept["std"]), kept["side"]),
         side=spec["side"],
         device=device,
     )

@@ -91,7 +91,8 @@ def _fine_tune(name: str, title: str, network: str, group: str = "transfer", **c
 
 
 def _head(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
-    changes = {"views": 1, "recipe": HEAD_RECIPE} | changes
+    changes.setdefault("views", 1)
+    changes.setdefault("recipe", HEAD_RECIPE)
     return Experiment(name, title, group, network, weights="imagenet", trained="head", **changes)
 
 

@@ -133,16 +133,21 @@ class Result:
         return self.folder / "model.safetensors"
 
 
+# The library code between a photo and its probability, and the part of it that makes frozen features. What only reads
+# a corpus or scores an answer is not in it: its outcome is in the key, or computed anew each time.
+ROW_CODE = ("models/*", "training/*", "evaluation/predict.py", "data/pixels.py", "data/statistics.py", "experiments/trainer.py")
+FEATURE_CODE = ("models/*", "training/augment.py", "training/batches.py", "training/features.py", "data/pixels.py")
+
+
 @cache
-def _code_digest() -> str:
-    """SHA-256 of the library code between a photo and its probability."""
+def code_digest(patterns: tuple[str, ...]) -> str:
+    """SHA-256 of the library files that match the patterns."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for folder in ("data", "models", "training", "evaluation"):
-        for source in sorted((package / folder).glob("*.py")):
-            if source.name not in {"sample.py", "scenes.py", "people.py", "mirflickr.py"}:
+    for pattern in patterns:
+        for source in sorted(package.glob(pattern)):
+            if source.suffix in (".py", ".json"):
                 digest.update(source.name.encode() + source.read_bytes())
-    digest.update((package / "experiments" / "run.py").read_bytes())
     return digest.hexdigest()
 
 
@@ -187,7 +192,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
         "train_limit": setting.train_limit,
         "weights": source,
         "device": setting.device.split(":")[0],
-        "code": _code_digest(),
+        "code": code_digest(ROW_CODE),
         "versions": versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -18,7 +18,7 @@ from tagging_lib import files
 from tagging_lib.data import statistics
 from tagging_lib.errors import TaggingError
 from tagging_lib.experiments.rows import Experiment
-from tagging_lib.experiments.run import Setting, versions
+from tagging_lib.experiments.run import FEATURE_CODE, Setting, code_digest, versions
 from tagging_lib.models import freezing, zoo
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training import features
@@ -50,8 +50,8 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
         side=experiment.side,
         seed=recipe.seed,
     )
-    preprocessing = tagger.preprocessing or Preprocessing(*(tuple(map(float, s)) for s in setting.channel_statistics))
-    tagger.to(setting.device, memory_format=torch.channels_last)
+    preprocessing = tagger.preprocessing or corpus_preprocessing(setting)
+    tagger.to(setting.device).to(memory_format=torch.channels_last)
     photos = PhotoBatches(
         setting.pixels,
         setting.corpus.targets,
@@ -85,6 +85,12 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
         "seed": recipe.seed,
     }
     return Trained(tagger, module, batches, History([], 0, 0.0), spec, preprocessing)
+
+
+def corpus_preprocessing(setting: Setting) -> Preprocessing:
+    """The corpus' own channel statistics, for networks from scratch."""
+    mean, std = setting.channel_statistics
+    return Preprocessing((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
 
 
 def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Path) -> Trained:
@@ -128,6 +134,7 @@ def _features(experiment, setting: Setting, source: str, tagger: zoo.Tagger, pho
         "train_limit": setting.train_limit,
         "device": setting.device,
         "preprocessing": dataclasses.asdict(photos.preprocessing),
+        "code": code_digest(FEATURE_CODE),
         "versions": versions(),
     }
     if experiment.views > 1:

@@ -216,7 +216,7 @@ def _from_timm(network: str) -> Weights:
         raise
     except Exception as error:  # the hub's client has exception types of its own that are no OSError
         raise OSError(str(error)) from error
-    settings = model.pretrained_cfg
+    settings: Any = model.pretrained_cfg
     side = settings["input_size"][-1]
     return Weights(
         model.state_dict(),

@@ -93,5 +93,5 @@ def _digest(tensors: dict[str, Tensor]) -> str:
     hashed = hashlib.sha256()
     for name in sorted(tensors):
         hashed.update(name.encode())
-        hashed.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy())
+        hashed.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return hashed.hexdigest()

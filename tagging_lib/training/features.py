@@ -14,13 +14,12 @@ from tagging_lib.progress import progress
 from tagging_lib.training.batches import PhotoBatches
 
 logger = logging.getLogger(__name__)
-BATCH = 64  # photos at a time: as fast as wider batches on a CPU, and a tenth of their memory
 
 
 def plain(tagger: Tagger, photos: PhotoBatches, indices: np.ndarray, n_photos: int) -> np.ndarray:
     """Features float32 (1, n_photos, F) of the photos at `indices`, as they are; rows of other photos are zero."""
     found = np.zeros((1, n_photos, tagger.n_features), dtype=np.float32)
-    batches = (x for x, _ in photos.plain(indices, BATCH))
+    batches = (x for x, _ in photos.plain(indices))
     _fill(tagger, batches, indices, found[0])
     return found
 
@@ -32,7 +31,7 @@ def augmented(tagger: Tagger, photos: PhotoBatches, indices: np.ndarray, plain_v
     """
     found = np.repeat(plain_view, views, axis=0)
     for view in range(1, views):
-        _fill(tagger, photos.augmented(indices, view, BATCH), indices, found[view])
+        _fill(tagger, photos.augmented(indices, view), indices, found[view])
     return found
 
 
@@ -40,7 +39,7 @@ def _fill(tagger: Tagger, batches, indices: np.ndarray, into: np.ndarray) -> Non
     tagger.eval()
     done = 0
     with torch.inference_mode():
-        for x in progress(batches, "frozen features", total=-(-len(indices) // BATCH)):
+        for x in progress(batches, "batches of frozen features"):
             into[indices[done : done + len(x)]] = tagger.backbone(x).float().cpu().numpy()
             done += len(x)
 

@@ -66,7 +66,9 @@ def fit(
     schedule = _schedule(optimizer, recipe, steps)
     loss_of = losses.build(recipe.loss, None if pos_weight is None else pos_weight.to(device))
     monitored = _monitored(train, recipe)
-    history, best_epoch, best_f1, best = [], 0, -1.0, {}
+    history: list[dict[str, float]] = []
+    best: dict[str, Tensor] = {}
+    best_epoch, best_f1 = 0, -1.0
     if checkpoint is not None:
         restored = checkpoints.load(checkpoint, module, optimizer, schedule)
         if restored is not None and restored[1]["recipe"] == _plain_dict(recipe):

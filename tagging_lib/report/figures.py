@@ -1,0 +1,40 @@
+"""Every figure of the study by name: each is a function that returns a `Figure` and leaves saving to its caller."""
+
+from __future__ import annotations
+
+from tagging_lib.report.figures_corpus import channel_histograms, pos_weights, split_balance
+from tagging_lib.report.figures_labels import cooccurrence, labels_per_photo, photos_per_label
+from tagging_lib.report.figures_photos import (
+    augmentation_gallery,
+    error_gallery,
+    label_gallery,
+    photo_grid,
+    photos_by_label,
+)
+from tagging_lib.report.figures_scores import confusion_grid, forest, per_label_bars
+from tagging_lib.report.figures_training import learning_curves, reliability, threshold_curves
+from tagging_lib.report.style import Page, label_color, label_colors, style
+
+__all__ = [
+    "Page",
+    "augmentation_gallery",
+    "channel_histograms",
+    "confusion_grid",
+    "cooccurrence",
+    "error_gallery",
+    "forest",
+    "label_color",
+    "label_colors",
+    "label_gallery",
+    "labels_per_photo",
+    "learning_curves",
+    "per_label_bars",
+    "photo_grid",
+    "photos_by_label",
+    "photos_per_label",
+    "pos_weights",
+    "reliability",
+    "split_balance",
+    "style",
+    "threshold_curves",
+]

@@ -1,0 +1,262 @@
+"""Figures of scores: right and wrong answers per label, and rows side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from tagging_lib.report.style import (
+    BODY,
+    CORRECT_COLOR,
+    EMPTY,
+    INK,
+    QUIET,
+    SMALL,
+    TRAINED_COLORS,
+    UNLABELLED_COLOR,
+    WRONG_COLOR,
+    Page,
+    bare,
+    clean,
+    label_colors,
+    name,
+    nothing_to_show,
+    page,
+    percent,
+    quoted,
+    readable_on,
+    row_height,
+    styled,
+    tint,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAINED_MARKERS = {"all": "o", "last-stage": "^", "head": "s", "none": "D"}
+TRAINED_NAMES = {
+    "all": "all trained",
+    "last-stage": "last stage trained",
+    "head": "head trained",
+    "none": "untrained",
+}
+CONSTANT = "constant"
+
+
+@styled
+def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequence[str], title: str | None = None) -> Page:
+    """One 2×2 table per label, and one for `unlabelled`, with photos and their share; from 0 and 1 of shape (N, L).
+
+    In `unlabelled` the positive answer is that a photo has no label. The shade is the share within the row: of the
+    photos that carry the label, or that do not.
+    """
+    targets, predictions = np.asarray(targets).astype(bool), np.asarray(predictions).astype(bool)
+    photos = len(targets)
+    if not photos:
+        return nothing_to_show("There are no answers to compare with the truth", "The part is empty.")
+    truth = np.column_stack([targets, ~targets.any(axis=1)])
+    given = np.column_stack([predictions, ~predictions.any(axis=1)])
+    names, colors = (
+        [*map(str, labels), "unlabelled"],
+        [*(label_colors(labels)[i] for i in labels), UNLABELLED_COLOR],
+    )
+    hits, support = (truth & given).sum(axis=0), truth.sum(axis=0)
+    if title is None:
+        recall = np.divide(hits, support, out=np.full(len(names), np.nan), where=support > 0)[:-1]
+        title = f"No label is annotated on these {photos:,} photos"
+        if np.isfinite(recall).any():
+            low, high = int(np.nanargmin(recall)), int(np.nanargmax(recall))
+            title = f"{quoted(names[high])} is found on {percent(recall[high])} of its photos"
+            if low != high:
+                title += f", {quoted(names[low])} on {percent(recall[low])}"
+    columns = 5
+    lines = -(-len(names) // columns)
+    subtitle = f"{photos:,} photos; percentages of them all; darker: a larger share of the row. Blue answers are right"
+    figure = page(title, 1.72 * lines + 0.1, subtitle)
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, (axes, label, color) in enumerate(zip(grid.flat, names, colors, strict=False)):
+        outcome = [[~truth & ~given, ~truth & given], [truth & ~given, truth & given]]
+        _two_by_two(axes, np.array([[int(cell[:, place].sum()) for cell in row] for row in outcome]), label, color)
+    return figure
+
+
+def _two_by_two(axes: Any, counts: np.ndarray, label: str, color: str) -> None:
+    total = counts.sum()
+    for row in range(2):
+        for column in range(2):
+            share = counts[row, column] / max(counts[row].sum(), 1)
+            fill = tint(CORRECT_COLOR if row == column else WRONG_COLOR, 0.06 + 0.9 * share)
+            axes.fill_between([column + 0.02, column + 0.98], row + 0.03, row + 0.97, color=fill, linewidth=0)
+            ink, middle = readable_on(fill), column + 0.5
+            axes.text(
+                middle,
+                row + 0.42,
+                f"{counts[row, column]:,}",
+                ha="center",
+                va="baseline",
+                size=BODY,
+                color=ink,
+                weight="bold",
+            )
+            axes.text(
+                middle,
+                row + 0.77,
+                percent(counts[row, column] / total),
+                ha="center",
+                va="baseline",
+                size=SMALL,
+                color=ink,
+            )
+    axes.text(0.02, -0.5, name(label, 20), size=BODY, weight="bold", va="baseline")
+    axes.plot([0.02, 1.98], [-0.4, -0.4], color=color, linewidth=3, solid_capstyle="butt")
+    for side, text in enumerate(("not said", "said")):
+        axes.text(side + 0.5, -0.06, text, ha="center", va="baseline", size=SMALL, color=QUIET)
+    for side, text in enumerate(("absent", "there")):
+        axes.text(-0.05, side + 0.5, text, ha="right", va="center", size=SMALL, color=QUIET)
+    axes.set_xlim(-0.62, 2)
+    axes.set_ylim(2.05, -0.85)
+
+
+@styled
+def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
+    """F1 of each label between its precision and its recall, best first.
+
+    Columns: label, precision, recall, f1, support; nan where a score is undefined.
+    """
+    if not len(table):
+        return nothing_to_show("There are no labels to score", "The report is empty.")
+    table = table.sort_values("f1", ascending=False, na_position="last", kind="stable")
+    known = table.dropna(subset="f1")
+    if title is None:
+        title = "No label can be scored on these photos"
+        if len(known):
+            title = f"F1 is {known.f1.iloc[0]:.2f} for {quoted(known.label.iloc[0])}"
+            if len(known) > 1:
+                title += f" and {known.f1.iloc[-1]:.2f} for {quoted(known.label.iloc[-1])}"
+    colors = label_colors(list(table.label))
+    figure = page(
+        title,
+        0.9 + row_height(len(table)) * len(table),
+        "Per label: F1 between precision and recall; n is the photos that carry it",
+    )
+    axes = figure.add_subplot()
+    for place, row in enumerate(table.itertuples()):
+        color = colors[row.label]
+        if not np.isfinite(row.f1):
+            axes.text(0.01, place, "no photo carries it, none was given it", va="center", size=SMALL, color=QUIET)
+            continue
+        ends = [value for value in (row.precision, row.recall) if np.isfinite(value)]
+        if ends:
+            axes.plot(
+                [min(*ends, row.f1), max(*ends, row.f1)],
+                [place, place],
+                color=tint(color, 0.45),
+                linewidth=3,
+                zorder=1,
+            )
+        hollow = {
+            "markerfacecolor": "white",
+            "markeredgecolor": color,
+            "markeredgewidth": 1.5,
+            "linestyle": "",
+            "zorder": 2,
+        }
+        axes.plot(row.precision, place, marker="<", markersize=7, **hollow)
+        axes.plot(row.recall, place, marker=">", markersize=7, **hollow)
+        axes.plot(row.f1, place, marker="o", markersize=7.5, color=color, zorder=3)
+        axes.annotate(f"{row.f1:.3f}", (1.01, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
+    axes.set_yticks(range(len(table)), [f"{name(row.label)}  (n={row.support:,.0f})" for row in table.itertuples()])
+    axes.set_ylim(len(table) - 0.4, -0.6)
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.grid(axis="x")
+    axes.set_xlabel("score")
+    for marker, text, face in (
+        ("o", "F1 (number on the right)", QUIET),
+        ("<", "precision", "white"),
+        (">", "recall", "white"),
+    ):
+        axes.plot([], [], marker, color=QUIET, markerfacecolor=face, markersize=7, label=text)
+    figure.legend(loc="outside lower center", ncols=3)
+    bare(axes)
+    return figure
+
+
+@styled
+def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
+    """Test micro-F1 of every row with its 95 % interval, best first, beside the original's value and the constant line.
+
+    Columns: title (or row), micro_f1, low, high; used when present: row, network, trained, original_f1.
+    """
+    table = headline.dropna(subset="micro_f1").sort_values("micro_f1", ascending=False, kind="stable").reset_index(drop=True)
+    if not len(table):
+        return nothing_to_show(title or "No row is finished", "Rows appear here once they have run.")
+    column = {key: table[key] if key in table else [None] * len(table) for key in ("row", "network", "trained", "original_f1")}
+    titles = table["title"] if "title" in table else table["row"]
+    constants = [i for i in range(len(table)) if CONSTANT in (column["row"][i], column["network"][i])]
+    floor = float(table.micro_f1[constants[0]]) if constants else None
+    banded = len(table) > 1 and bool(np.isfinite([table.low[0], table.high[0]]).all())
+    subtitle = "Test micro-F1 with its 95 % interval from resampled photos" + (
+        "; shaded: the best row's interval" if banded else ""
+    )
+    figure = page(title or _forest_message(table, titles, floor), 0.95 + 0.33 * len(table), subtitle)
+    axes = figure.add_subplot()
+    if banded:
+        axes.axvspan(table.low[0], table.high[0], color=EMPTY, linewidth=0, zorder=0)
+    if floor is not None:
+        axes.axvline(floor, color=INK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    seen = []
+    for place in range(len(table)):
+        trained = str(column["trained"][place]) if column["trained"][place] in TRAINED_MARKERS else "all"
+        color, value = TRAINED_COLORS[trained], table.micro_f1[place]
+        seen.append(trained)
+        if np.isfinite([table.low[place], table.high[place]]).all():
+            axes.plot([table.low[place], table.high[place]], [place, place], color=color, linewidth=2.2, zorder=2)
+            text = f"{value:.3f}  [{table.low[place]:.3f}, {table.high[place]:.3f}]"
+        else:
+            text = f"{value:.3f}"
+        axes.plot(value, place, TRAINED_MARKERS[trained], color=color, markersize=7, zorder=3)
+        original = column["original_f1"][place]
+        if original is not None and np.isfinite(original):
+            axes.plot(
+                original,
+                place - 0.33,
+                "v",
+                markerfacecolor="white",
+                markeredgecolor=INK,
+                markersize=6,
+                zorder=4,
+            )
+        axes.annotate(text, (1.015, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
+    axes.set_yticks(range(len(table)), [name(text, 40) for text in titles])
+    axes.set_ylim(len(table) - 0.4, -0.7)
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(9))
+    axes.grid(axis="x")
+    axes.set_xlabel("micro-F1")
+    for trained in [key for key in TRAINED_MARKERS if key in seen]:
+        text = TRAINED_NAMES[trained]
+        axes.plot([], [], TRAINED_MARKERS[trained], color=TRAINED_COLORS[trained], markersize=7, label=text)
+    if any(value is not None and np.isfinite(value) for value in column["original_f1"]):
+        axes.plot([], [], "v", markerfacecolor="white", markeredgecolor=INK, markersize=6, label="original report")
+    if floor is not None:
+        axes.plot([], [], color=INK, linewidth=1, linestyle=(0, (1, 2)), label="constant answer")
+    figure.legend(loc="outside lower center", ncols=6, columnspacing=1.4, handletextpad=0.5, handlelength=1.5)
+    bare(axes)
+    return figure
+
+
+def _forest_message(table: pd.DataFrame, titles: Any, floor: float | None) -> str:
+    message = f"{clean(titles[0], 44)} scores best, with F1 {table.micro_f1[0]:.3f}"
+    overlapping = int((table.high[1:] >= table.low[0]).sum())
+    if overlapping:
+        message += f"; the intervals of {overlapping} other row{'s' if overlapping > 1 else ''} overlap its own"
+    below = int((table.micro_f1 < floor).sum()) if floor is not None else 0
+    if below:
+        message += f"; {below} row{'s' if below > 1 else ''} {'score' if below > 1 else 'scores'} below a constant answer"
+    return message

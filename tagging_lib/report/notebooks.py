@@ -1,0 +1,264 @@
+"""The seven notebooks, run headless by papermill in their order, each once for the same input.
+
+A finished notebook lies in `outputs/work/<name>.ipynb`; beside it `<name>.json` says from what it came (`key`), how
+long it took and which figures and tables it wrote. The key hashes all that could change the page, so that the next
+call continues behind the last finished notebook and a changed anything runs again.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tagging_lib import files
+from tagging_lib.errors import TaggingError
+
+logger = logging.getLogger(__name__)
+PACKAGE = Path(__file__).resolve().parents[1]
+FOLDER = PACKAGE.parent / "notebooks"
+# What a notebook builds on: these finish first, and when one of them came out of other input it runs again.
+BUILDS_ON = {
+    "05_threshold_search": ("02_baselines", "03_transfer_learning", "04_augmentation"),
+    "06_error_analysis": ("05_threshold_search",),
+    "07_final_model": ("05_threshold_search",),
+}
+# Files beside figures and tables without which a notebook is not finished, from the outputs folder.
+MAKES = {"05_threshold_search": ("work/thresholds.json",), "07_final_model": ("final/model.json",)}
+# How pages look does not change what the notebooks compute.
+NOT_IN_KEY = {"cli.py", "report/notebooks.py", "report/render.py"}
+
+
+def names(folder: Path | None = None) -> list[str]:
+    """The notebooks' names in the order in which they run, without `.ipynb`.
+
+    Raises:
+        TaggingError: the folder holds no notebook.
+    """
+    folder = FOLDER if folder is None else folder
+    found = sorted(path.stem for path in folder.glob("[0-9][0-9]_*.ipynb"))
+    if not found:
+        raise TaggingError(f"{folder} holds no notebook: run from a clone of the project (pip install -e .)")
+    return found
+
+
+def choose(only: Sequence[str] | None, folder: Path | None = None) -> list[str]:
+    """The notebooks meant by numbers (`3`, `03`) or names; all of them for None. They keep their order.
+
+    Raises:
+        TaggingError: one of `only` is no notebook.
+    """
+    every = names(folder)
+    if only is None:
+        return every
+    chosen = set()
+    for asked in only:
+        matches = {name for name in every if name == asked or name.split("_")[0] == asked.zfill(2)}
+        if not matches:
+            raise TaggingError(f"no notebook is called {asked!r}: choose among {', '.join(every)}, or their numbers")
+        chosen |= matches
+    return [name for name in every if name in chosen]
+
+
+def default_parameters(path: Path) -> dict[str, Any]:
+    """The values in the cell tagged `parameters`, by name.
+
+    Raises:
+        TaggingError: the notebook has no such cell, or something else than `NAME = literal` stands in it.
+    """
+    import nbformat
+
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise TaggingError(f"{path} has {len(cells)} cells tagged 'parameters': it must have one")
+    found = {}
+    for statement in ast.parse(cells[0].source).body:
+        try:
+            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
+                raise ValueError
+            found[statement.targets[0].id] = ast.literal_eval(statement.value)
+        except ValueError as error:
+            raise TaggingError(f"{path}, cell 'parameters', line {statement.lineno}: must be NAME = literal") from error
+    return found
+
+
+def run_notebooks(
+    parameters: dict[str, Any],
+    only: Sequence[str] | None = None,
+    outputs: Path = Path("outputs"),
+    fresh: bool = False,
+    folder: Path | None = None,
+) -> list[Path]:
+    """Run what is not finished yet and return the finished copies, in order.
+
+    Args:
+        parameters: values for the notebooks' parameter cells; the others keep their defaults.
+        only: numbers or names of the notebooks to run, None for all.
+        outputs: relative to the folder that the notebooks' own paths start from.
+        fresh: run notebooks that are finished once more; the rows they ask for still come from their cache.
+
+    Raises:
+        TaggingError: a parameter is unknown or of the wrong type, or a notebook failed; it names notebook, cell and
+            error.
+    """
+    from tagging_lib.experiments.study import project_folder
+
+    folder = FOLDER if folder is None else folder
+    outputs = project_folder() / outputs
+    chosen = choose(only, folder)
+    for name in chosen:
+        _check(parameters, folder / f"{name}.ipynb")
+    finished = []
+    for position, name in enumerate(chosen, start=1):
+        source, copy = folder / f"{name}.ipynb", outputs / "work" / f"{name}.ipynb"
+        wanted = key(source, parameters, outputs)
+        if not fresh and is_finished(outputs, name, wanted):
+            logger.info("[%d/%d] %s: finished before", position, len(chosen), name)
+        else:
+            logger.info("[%d/%d] %s: running", position, len(chosen), name)
+            _run(source, outputs, parameters, wanted, cwd=project_folder())
+            record = files.read_json(copy.with_suffix(".json"))
+            logger.info("[%d/%d] %s: finished in %.0f s", position, len(chosen), name, record["seconds"])
+        finished.append(copy)
+    return finished
+
+
+def _check(parameters: dict[str, Any], path: Path) -> None:
+    known = default_parameters(path)
+    for name, value in parameters.items():
+        if name not in known:
+            raise TaggingError(f"{path.stem} has no parameter {name!r}: it knows {', '.join(known)}")
+        if type(value) is not type(known[name]):
+            kind = type(known[name]).__name__
+            raise TaggingError(f"parameter {name} of {path.stem} is {value!r}: must be of type {kind}")
+
+
+def key(source: Path, parameters: dict[str, Any], outputs: Path) -> str:
+    """16 hexadecimal digits that change with anything that could change what the notebook shows."""
+    import nbformat
+
+    from tagging_lib.experiments.run import versions
+    from tagging_lib.experiments.study import choose_device
+
+    notebook = nbformat.read(source, as_version=4)
+    records = [read_record(outputs, name) for name in BUILDS_ON.get(source.stem, ())]
+    described = {
+        "cells": [[cell.cell_type, cell.source] for cell in notebook.cells],
+        "parameters": default_parameters(source) | parameters,
+        "code": _code_digest(),
+        "device": choose_device(parameters.get("DEVICE", "auto")),
+        "input": {name: _state_of(parameters.get(name, "")) for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")},
+        "builds_on": [record["key"] if record else None for record in records],
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _code_digest() -> str:
+    digest = hashlib.sha256()
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.json")]):
+        relative = path.relative_to(PACKAGE).as_posix()
+        if relative not in NOT_IN_KEY:
+            digest.update(relative.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _state_of(paths: str) -> list[list[Any]]:
+    """Name, size and time of change of every file under the comma-joined paths; empty for names such as `sample`."""
+    from tagging_lib.experiments.study import project_folder
+
+    found: list[list[Any]] = []
+    for part in filter(None, (part.strip() for part in paths.split(","))):
+        root = project_folder() / part
+        below = sorted(root.rglob("*")) if root.is_dir() else [root]
+        stats = [(path, path.stat()) for path in below if path.is_file()]
+        found += [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
+    return found
+
+
+def read_record(outputs: Path, name: str) -> dict[str, Any] | None:
+    """What `<name>.json` says about a finished notebook: key, parameters, started, seconds, files; None without one."""
+    path = outputs / "work" / f"{name}.json"
+    try:
+        return files.read_json(path) if path.exists() else None
+    except TaggingError:
+        logger.warning("%s is damaged: the notebook runs again", path)
+        return None
+
+
+def is_finished(outputs: Path, name: str, wanted: str) -> bool:
+    """Whether the notebook came out of the input that `wanted` is the key of, and all it made is still there."""
+    record = read_record(outputs, name)
+    if record is None or record["key"] != wanted:
+        return False
+    made = [f"work/{name}.ipynb", *record["files"], *MAKES.get(name, ())]
+    return all((outputs / path).exists() for path in made)
+
+
+def _snapshot(outputs: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for path in sorted([*(outputs / "work" / "figures").glob("*"), *(outputs / "work" / "tables").glob("*")]):
+        stat = path.stat()
+        found[path.relative_to(outputs).as_posix()] = (stat.st_ino, stat.st_mtime_ns)
+    return found
+
+
+def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, cwd: Path) -> None:
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    finished = outputs / "work" / source.name
+    finished.parent.mkdir(parents=True, exist_ok=True)
+    # An older copy would pass for this one's result if the run stopped half-way.
+    for stale in (finished.with_suffix(".json"), finished.with_suffix(".failed.ipynb")):
+        stale.unlink(missing_ok=True)
+    running = finished.with_suffix(".running.ipynb")
+    before, started, clock = _snapshot(outputs), datetime.now(UTC), time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            source,
+            running,
+            parameters=parameters,
+            cwd=cwd,
+            progress_bar=sys.stderr.isatty(),
+            stdout_file=sys.stderr,
+            stderr_file=sys.stderr,
+        )
+    except PapermillExecutionError as error:
+        failed = finished.with_suffix(".failed.ipynb")
+        running.replace(failed)
+        cell, reason = _cell_number(source, error), (error.evalue.strip() or "no message").splitlines()[0]
+        named = "" if error.ename in ("TaggingError", "WeightsUnavailable") else f"{error.ename}: "
+        raise TaggingError(f"{source.name}, cell {cell}: {named}{reason} (see {failed})") from error
+    except DeadKernelError as error:
+        raise TaggingError(
+            f"{source.name}: its process ended without a word, most often for want of memory (see {running})"
+        ) from error
+    running.replace(finished)
+    produced = [path for path, state in _snapshot(outputs).items() if before.get(path) != state]
+    record = {
+        "key": wanted,
+        "parameters": default_parameters(source) | parameters,
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(time.perf_counter() - clock, 1),
+        "files": produced,
+    }
+    files.write_json(finished.with_suffix(".json"), record)
+
+
+def _cell_number(source: Path, error) -> int:
+    """The failing cell counted from 1 in the notebook as its author sees it: papermill adds cells to the copy."""
+    import nbformat
+
+    cells = nbformat.read(source, as_version=4).cells
+    return next((i for i, cell in enumerate(cells, start=1) if cell.source == error.source), error.cell_index + 1)

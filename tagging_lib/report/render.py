@@ -1,0 +1,177 @@
+"""`outputs/report/`: the finished notebooks as pages that open from disk, with every figure, table and a manifest.
+
+The report is built in a folder beside the old one and takes its place only when it is whole. Nothing in it is loaded
+from a network: pages have one stylesheet, no script, and a policy that forbids anything else.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import shutil
+import subprocess
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tagging_lib import files
+from tagging_lib.errors import TaggingError
+from tagging_lib.report import notebooks, pages
+
+logger = logging.getLogger(__name__)
+HERE = Path(__file__).resolve().parent
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
+
+
+def build_report(outputs: Path = Path("outputs")) -> Path:
+    """Render the notebooks that have finished under `outputs/work/` and return the report's `index.html`.
+
+    Raises:
+        TaggingError: no notebook has finished there.
+    """
+    from tagging_lib.experiments.study import project_folder
+
+    outputs = project_folder() / outputs
+    found = []
+    for path in sorted((outputs / "work").glob("[0-9][0-9]_*.ipynb")):
+        record = notebooks.read_record(outputs, path.stem)
+        # `<name>.running.ipynb` and `<name>.failed.ipynb` have no record.
+        if record is not None:
+            found.append(pages.read(path, record))
+    if not found:
+        raise TaggingError(f"{outputs / 'work'} holds no finished notebook: run ./run_all.sh first")
+    for page in found:
+        page.command = command(page.record["parameters"], page.number)
+
+    building = Path(tempfile.mkdtemp(prefix=".report-", dir=outputs))
+    try:
+        building.chmod(0o755)
+        _write(building, outputs, found)
+        _swap(building, outputs / "report")
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return outputs / "report" / "index.html"
+
+
+def command(parameters: dict[str, Any], number: int | None = None) -> str:
+    """The command line that makes a page again; options at their defaults are not written."""
+    from tagging_lib.experiments import study
+
+    words = ["./run_all.sh"]
+    for name, default in _defaults(study.open).items():
+        if name in parameters and parameters[name] != default:
+            words += [f"--{name.lower().replace('_', '-')}", shlex.quote(str(parameters[name]))]
+    return " ".join([*words, *([] if number is None else ["--only", f"{number:02d}"])])
+
+
+def _defaults(function) -> dict[str, Any]:
+    import inspect
+
+    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
+
+
+def _write(folder: Path, outputs: Path, found: list[pages.Page]) -> None:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    made = sorted({path for page in found for path in page.record["files"]})
+    for path in made:
+        target = folder / Path(path).relative_to("work")
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(outputs / path, target)
+    for name in ("figures", "tables"):
+        (folder / name).mkdir(exist_ok=True)
+    shutil.copyfile(HERE / "page.css", folder / "page.css")
+
+    page_template = templates.get_template("page.html.j2")
+    for position, page in enumerate(found):
+        html = page_template.render(
+            page=page,
+            pages=found,
+            current=page.name,
+            previous=found[position - 1] if position else None,
+            next=found[position + 1] if position + 1 < len(found) else None,
+        )
+        (folder / f"{page.name}.html").write_text(html, encoding="utf-8")
+
+    newest = max(found, key=lambda page: page.record["started"])
+    manifest = _manifest(folder, outputs, found, newest)
+    html = templates.get_template("index.html.j2").render(
+        pages=found,
+        current=None,
+        banner=newest.tagged.get("study", ""),
+        headline=next((page.tagged["headline"] for page in reversed(found) if "headline" in page.tagged), None),
+        figures=[figure | {"page": page} for page in found for figure in page.key_figures],
+        mixed=[page.name for page in found if page.record["parameters"] != newest.record["parameters"]],
+        missing=_missing(found),
+        date=manifest["rendered"].replace("T", " ").replace("+00:00", " UTC"),
+        commit=manifest["commit"],
+    )
+    (folder / "index.html").write_text(html, encoding="utf-8")
+    files.write_json(folder / "manifest.json", manifest)
+
+
+def _missing(found: list[pages.Page]) -> list[str]:
+    try:
+        return [name for name in notebooks.names() if name not in {page.name for page in found}]
+    except TaggingError:  # an installed library without its clone still renders what there is
+        return []
+
+
+def _manifest(folder: Path, outputs: Path, found: list[pages.Page], newest: pages.Page) -> dict[str, Any]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "absent"
+    made = sorted(path for name in ("figures", "tables") for path in (folder / name).iterdir())
+    kept = ("key", "started", "seconds", "parameters")
+    return {
+        "rendered": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "command": command(newest.record["parameters"]),
+        "study": _study(outputs),
+        "parameters": newest.record["parameters"],
+        "machine": files.describe_machine(),
+        "versions": versions,
+        "notebooks": {page.name: {name: page.record[name] for name in kept} for page in found},
+        "files": {path.relative_to(folder).as_posix(): files.sha256(path) for path in made},
+    }
+
+
+def _study(outputs: Path) -> dict[str, Any]:
+    """Corpus, fingerprint, split, profile and device as `study.open` wrote them down."""
+    path = outputs / "work" / "study.json"
+    return files.read_json(path) if path.exists() else {}
+
+
+def _commit() -> str | None:
+    """The clone's commit, marked when files differ from it; None outside a clone."""
+    answers = []
+    for asked in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+        try:
+            done = subprocess.run(["git", "-C", str(HERE), *asked], capture_output=True, text=True, timeout=60, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        answers.append(done.stdout.strip())
+    return answers[0] + (" with local changes" if answers[1] else "")
+
+
+def _swap(building: Path, report: Path) -> None:
+    """Put the new folder in the old one's place; if that fails the old one stays."""
+    aside = report.with_name(f".{building.name}-old")
+    if report.exists():
+        report.rename(aside)
+    try:
+        building.rename(report)
+    except OSError:
+        if aside.exists():
+            aside.rename(report)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,190 @@
+"""Tables as people read them: three decimals, scores with their intervals, times in minutes; as HTML and as Markdown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+UNDEFINED = "–"
+MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|$~!])")
+NUMBER = re.compile(r"^[-−+<]?\s*[\d.,]+(\s*(%|s|min|h|px|M)\b.*)?(\s*\[.*\])?(\s*±.*)?$")
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number as text: counts with separators, others with `digits` decimals, a dash where there is none."""
+    if value is None or value is pd.NA or (isinstance(value, (float, np.floating)) and not np.isfinite(value)):
+        return UNDEFINED
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,}"
+    return f"{value:.{digits}f}"
+
+
+def interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    """A score with its interval.
+
+    >>> interval(0.7591, 0.7463, 0.7704)
+    '0.759 [0.746, 0.770]'
+    """
+    if not np.isfinite(value):
+        return UNDEFINED
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return number(value, digits)
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them.
+
+    >>> duration(2542), duration(4.25), duration(7384), duration(None)
+    ('42 min 22 s', '4.2 s', '2 h 3 min', '–')
+    """
+    if seconds is None or not np.isfinite(seconds):
+        return UNDEFINED
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of finished texts that Jupyter shows as HTML, with `caption` above it."""
+
+    frame: pd.DataFrame
+    caption: str = ""
+
+    def _repr_html_(self) -> str:
+        return to_html(self.frame, self.caption)
+
+    def _repr_markdown_(self) -> str:
+        return to_markdown(self.frame)
+
+    def __str__(self) -> str:
+        return to_markdown(self.frame)
+
+
+def show(table: pd.DataFrame, caption: str = "", digits: int = 3) -> Table:
+    """The table with its numbers formatted by `number`, ready to be shown by a notebook."""
+    return Table(scores(table, digits), caption)
+
+
+def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
+    """The same table as texts: see `number`. Names of columns lose their underscores."""
+    formatted = {str(column).replace("_", " "): [_text(value, digits) for value in table[column]] for column in table}
+    return pd.DataFrame(formatted, dtype=object)
+
+
+def _text(value: Any, digits: int) -> str:
+    return value if isinstance(value, str) else number(value, digits) if np.isscalar(value) or value is None else str(value)
+
+
+def headline(table: pd.DataFrame, caption: str = "") -> Table:
+    """The study's headline table: each row's micro-F1 with its interval, beside the original's values.
+
+    Columns that are absent, or hold nothing in any row, are left out; rows keep their order.
+    """
+    columns: dict[str, list[str]] = {"Row": [str(title) for title in table["title"]]}
+    if {"micro_f1", "low", "high"} <= set(table):
+        columns["Micro-F1 [95 %]"] = [interval(*row) for row in table[["micro_f1", "low", "high"]].itertuples(index=False)]
+    plain: list[tuple[str, str, Callable[[Any], str]]] = [
+        ("Original F1", "original_f1", number),
+        ("Precision", "precision", number),
+        ("Recall", "recall", number),
+        ("Macro-F1", "macro_f1", number),
+        ("F1 train ÷ validation", "ratio_of_f1", number),
+        ("Original ratio", "original_ratio_of_f1", number),
+        ("Threshold", "threshold", lambda value: number(value, 2)),
+        ("Training time", "seconds", duration),
+        ("Original time", "original_seconds", duration),
+        ("Weights", "weights", str),
+        ("Trained", "trained", str),
+        ("Augmentation", "augmentation", str),
+        ("Epochs", "epochs", lambda value: number(int(value))),
+    ]
+    for title, column, written in plain:
+        if column in table and table[column].notna().any():
+            columns[title] = [written(value) if pd.notna(value) else UNDEFINED for value in table[column]]
+    if "seeds" in table and (table["seeds"] > 1).any():
+        spread = table["f1_sd"] if "f1_sd" in table else [float("nan")] * len(table)
+        pairs = zip(table["seeds"], spread, strict=True)
+        columns["Seeds"] = [f"{int(seeds)} (± {number(sd)})" if seeds > 1 else "1" for seeds, sd in pairs]
+    return Table(pd.DataFrame(columns, dtype=object), caption)
+
+
+def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and did not run") -> Table:
+    """Rows left out (columns row, reason, how to get it); one line that says so when every row ran."""
+    if not len(table):
+        table = pd.DataFrame({"row": ["none"], "reason": ["every row of this profile ran"], "how to get it": [UNDEFINED]})
+    return Table(scores(table), caption)
+
+
+def to_html(table: pd.DataFrame, caption: str = "", classes: str = "study") -> str:
+    """The table as HTML without its index; every text is escaped, numbers are aligned right."""
+    right = _right_aligned(table)
+    lines = [f'<div class="table-scroll"><table class="{html.escape(classes)}">']
+    if caption:
+        lines.append(f"<caption>{html.escape(caption)}</caption>")
+    heads = (_cell("th", column, right[i], ' scope="col"') for i, column in enumerate(table.columns))
+    lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
+    lines.append("<tbody>")
+    for row in _texts(table):
+        cells = (_cell("th" if i == 0 else "td", text, right[i], ' scope="row"' if i == 0 else "") for i, text in enumerate(row))
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    lines.append("</tbody></table></div>")
+    return "\n".join(lines)
+
+
+def _cell(tag: str, text: object, right: bool, scope: str) -> str:
+    aligned = ' style="text-align: right"' if right else ' style="text-align: left"'
+    return f"<{tag}{scope}{aligned}>{html.escape(str(text))}</{tag}>"
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """The table as a Markdown pipe table without its index; a corpus' own signs do not become markup."""
+    right = _right_aligned(table)
+    rows = [[escape_markdown(column) for column in table.columns]]
+    rows += [[escape_markdown(text) for text in row] for row in _texts(table)]
+    widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(table.columns))]
+    rule = [("-" * (width - 1) + ":") if aligned else "-" * width for width, aligned in zip(widths, right, strict=True)]
+    lines = [rows[0], rule, *rows[1:]]
+    return "\n".join(f"| {' | '.join(_padded(line, widths, right))} |" for line in lines) + "\n"
+
+
+def _padded(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+    return [text.rjust(width) if r else text.ljust(width) for text, width, r in zip(line, widths, right, strict=True)]
+
+
+def escape_markdown(text: object) -> str:
+    """The text as Markdown shows it literally, on one line, wherever it stands: no markup, no HTML, no mathematics."""
+    single = " ".join(str(text).split())
+    return MARKDOWN_SIGNS.sub(r"\\\1", html.escape(single, quote=False))
+
+
+def described(values: Mapping[str, Any]) -> pd.DataFrame:
+    """A mapping as a table of two columns, for scores of one answer or the facts of a run."""
+    return pd.DataFrame({"": [str(key).replace("_", " ") for key in values], "value": [_text(v, 3) for v in values.values()]})
+
+
+def _texts(table: pd.DataFrame) -> list[list[str]]:
+    return [[_text(value, 3) for value in row] for row in table.itertuples(index=False, name=None)]
+
+
+def _right_aligned(table: pd.DataFrame) -> list[bool]:
+    """Which columns hold numbers, or texts that begin as numbers do, and nothing else but dashes."""
+    found = []
+    for position in range(table.shape[1]):
+        texts = [_text(value, 3) for value in table.iloc[:, position]]
+        known = [text for text in texts if text != UNDEFINED]
+        found.append(bool(known) and all(NUMBER.match(text) for text in known))
+    return found
