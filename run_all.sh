@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the whole study: environment, corpus, seven notebooks, outputs/report/. Options: ./run_all.sh --help
+# The whole study: environment, corpus, seven notebooks, outputs/report/. Options go to `tagging study` (see --help).
 set -euo pipefail
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-cd "$here"
-source scripts/environment.sh
+# Paths among the options are relative to where the caller stands; the notebooks are found by the library.
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+. "$ROOT/scripts/environment.sh"
+use_environment
 exec "$PYTHON" -m tagging_lib.cli study "$@"

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs every test: style, types, then pytest. Arguments go to pytest.
+# Every check: style, types, tests. Options go to pytest, such as `./run_tests.sh -k splits`.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
-source scripts/environment.sh --test
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+cd "$ROOT"
+. scripts/environment.sh
+use_environment test
 "$PYTHON" -m ruff check .
 "$PYTHON" -m mypy
 exec "$PYTHON" -m pytest "$@"

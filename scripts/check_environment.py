@@ -1,31 +1,61 @@
-"""Exit 0 when this Python satisfies pyproject.toml (and its test extra with --test); otherwise say what is missing."""
+"""Exit 0 when this interpreter's environment satisfies pyproject.toml, else print one line on what is missing, exit 1.
+
+Extras to demand beside the dependencies are the arguments: `check_environment.py test`. It reads metadata only, so that
+it answers at once, and runs on any Python 3, because it is asked about environments that nobody prepared.
+"""
 
 import sys
-from importlib import metadata
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 
-def missing(root: Path, test: bool) -> list[str]:
+
+def missing(extras):
+    """What the environment lacks, in words; an empty list when nothing."""
+    if sys.version_info < (3, 11):
+        return [f"Python {sys.version_info[0]}.{sys.version_info[1]} is older than 3.11"]
+    import tomllib
+    from importlib import metadata
+
     try:
-        import tomllib  # absent before Python 3.11, which is too old
-
         from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
     except ImportError:
-        return ["Python 3.11 with packaging"]
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = project["dependencies"] + (project["optional-dependencies"]["test"] if test else [])
-    lacking = []
-    for requirement in map(Requirement, wanted):
+        return ["packaging is not installed"]
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    written = list(project["dependencies"])
+    for extra in extras:
+        written += project["optional-dependencies"][extra]
+    asked = [Requirement(line) for line in written]
+    names = {canonicalize_name(requirement.name) for requirement in asked}
+    found = []
+
+    def compare(requirement, because):
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            return
         try:
-            if not requirement.specifier.contains(metadata.version(requirement.name), prereleases=True):
-                lacking.append(f"{requirement} (here: {metadata.version(requirement.name)})")
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            lacking.append(str(requirement))
-    return lacking
+            found.append(f"{requirement.name} is not installed")
+            return
+        if not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{requirement.name} is {version}, {because} {requirement.specifier}")
+
+    for requirement in asked:
+        compare(requirement, "needed is")
+    # Libraries that the project names must also fit one another: a torchvision built for another torch fails at import.
+    for name in sorted(names) if not found else []:
+        for line in metadata.requires(name) or []:
+            requirement = Requirement(line)
+            if canonicalize_name(requirement.name) in names:
+                compare(requirement, f"{name} needs")
+    return found
 
 
 if __name__ == "__main__":
-    lacking = missing(Path(__file__).resolve().parents[1], "--test" in sys.argv)
+    lacking = missing(sys.argv[1:])
     if lacking:
-        sys.stderr.write(f"not satisfied: {', '.join(lacking)}\n")
-        sys.exit(1)
+        more = f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        sys.stdout.write(lacking[0] + more + "\n")
+    sys.exit(bool(lacking))

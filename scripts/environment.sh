@@ -1,37 +1,76 @@
-# Sourced by run_all.sh and run_tests.sh: leaves a Python that satisfies the requirements in $PYTHON.
-# The active one is taken when it does; otherwise .venv is made from requirements.lock once and reused.
+# Sourced by run_all.sh and run_tests.sh: sets PYTHON to an interpreter that satisfies the requirements.
+# The active environment is taken when it does; otherwise .venv beside this checkout, made now or by an earlier call.
+#   use_environment [EXTRA]...
 
-satisfied() {
-  "$1" scripts/check_environment.py "${@:2}" 2>/dev/null
+# What stands before a failing command belongs to the caller; this file only defines functions.
+
+environment_satisfies() { # PYTHON EXTRA...: says on standard output what is missing
+  local python=$1
+  shift
+  "$python" "$ROOT/scripts/check_environment.py" "$@" 2>/dev/null
 }
 
-make_environment() {
-  echo "making .venv from requirements.lock (a few minutes the first time, several GB with CUDA)"
-  local unfinished=.venv.unfinished
-  rm -rf .venv "$unfinished"
-  if command -v uv >/dev/null 2>&1; then
-    uv venv --quiet --python ">=3.11" .venv
-    # One place for every package: a torch found elsewhere may not fit its torchvision.
-    env -u UV_FIND_LINKS uv pip install --quiet --python .venv/bin/python -r requirements.lock
+find_python() { # the interpreter for a new environment; those that the pinned packages surely have wheels for come first
+  local candidate
+  for candidate in python3.12 python3.13 python3.11 python3 python; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return 0
+    fi
+  done
+  return 1
+}
+
+works() { "$@" --version >/dev/null 2>&1; }
+
+make_environment() { # VENV
+  local venv=$1 base
+  base=$(find_python) || base=""
+  if works uv; then
+    # uv fetches an interpreter itself where the machine has none.
+    [ -x "$venv/bin/python" ] && works "$venv/bin/python" || uv venv --quiet --clear --python "${base:-3.12}" "$venv"
+    uv pip install --quiet --python "$venv/bin/python" -r "$ROOT/requirements.lock"
+    uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e "$ROOT"
   else
-    local base
-    for base in python3.13 python3.12 python3.11 python3 python; do
-      if "$base" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi
-    done
-    "$base" -m venv .venv
-    env -u PIP_FIND_LINKS .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+    if [ -z "$base" ]; then
+      echo "environment: no Python 3.11 or newer found: install one, or uv, and run this again" >&2
+      return 2
+    fi
+    if ! { [ -x "$venv/bin/python" ] && works "$venv/bin/python" -m pip; }; then
+      "$base" -m venv --clear "$venv"
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$ROOT/requirements.lock"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT"
   fi
 }
 
-PYTHON="$(command -v python || command -v python3 || true)"
-if [ -n "$PYTHON" ] && satisfied "$PYTHON" "$@"; then
-  echo "using the active environment: $PYTHON"
-elif [ -x .venv/bin/python ] && satisfied .venv/bin/python "$@"; then
-  PYTHON="$PWD/.venv/bin/python"
-  echo "using .venv"
-else
-  make_environment
-  PYTHON="$PWD/.venv/bin/python"
-  "$PYTHON" scripts/check_environment.py "$@"
-fi
-export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+use_environment() { # EXTRA...
+  local active lacking venv="$ROOT/.venv"
+  for active in python python3; do
+    if works "$active" && environment_satisfies "$active" "$@" >/dev/null; then
+      PYTHON=$(command -v "$active")
+      echo "environment: the active one, $PYTHON" >&2
+      break
+    fi
+    PYTHON=""
+  done
+  if [ -z "$PYTHON" ]; then
+    PYTHON="$venv/bin/python"
+    if works "$PYTHON" && lacking=$(environment_satisfies "$PYTHON" "$@"); then
+      echo "environment: $venv" >&2
+    else
+      echo "environment: ${lacking:-the active one lacks packages}; installing requirements.lock into $venv (minutes, once)" >&2
+      make_environment "$venv"
+      if ! lacking=$(environment_satisfies "$PYTHON" "$@"); then
+        echo "environment: $venv is still incomplete: $lacking; delete it and run this again" >&2
+        return 2
+      fi
+      echo "environment: $venv is ready" >&2
+    fi
+  fi
+  export PYTHON
+  # Notebooks, kernels and subprocesses see the checkout and the environment's own programs first.
+  export PYTHONPATH="$ROOT${PYTHONPATH:+:$PYTHONPATH}"
+  PATH="$(dirname "$PYTHON"):$PATH"
+  export PATH
+}

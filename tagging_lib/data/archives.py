@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import lzma
+import os
+import re
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -20,11 +24,13 @@ MAX_UNPACKED_BYTES = 200 * 1024**3
 # Photos hardly compress; text compresses about tenfold. A hundredfold is a bomb.
 MAX_RATIO = 100
 SMALL = 1 << 20  # bytes: below this a member cannot do harm, whatever its ratio
-IGNORED = ("__MACOSX/", ".DS_Store", "Thumbs.db")
+IGNORED = frozenset(("__MACOSX", ".DS_Store", "Thumbs.db"))
+DRIVE = re.compile(r"[A-Za-z]:")
+DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, struct.error)
 
 
 def digest(zips: Sequence[Path]) -> str:
-    """12 hexadecimal digits that change with any member's name, size or checksum of the zips (read from their index)."""
+    """12 hexadecimal digits that change with any member's name, size or checksum (read from the zips' index)."""
     hashed = hashlib.sha256()
     for path in zips:
         for member in _members(path):
@@ -39,16 +45,21 @@ def unpack(zips: Sequence[Path], into: Path) -> Path:
 
     Raises:
         TaggingError: a zip is damaged or encrypted, or a member is a link, lies outside the folder, stands twice in one
-            zip, or unpacks to far more than it holds; the message names zip and member.
+            zip, or unpacks to far more than it holds, or than the disk can take; the message names zip and member.
     """
     if into.exists():
         return into
     into.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = sum(m.file_size for path in zips for m in _members(path)), shutil.disk_usage(into.parent).free
+    if needed > free:
+        raise TaggingError(f"{into.parent} has {free >> 20} MiB left, {needed >> 20} are needed to unpack: make room")
     building = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
     try:
         for path in zips:
             _unpack_one(path, building)
         building.chmod(0o755)
+        if hasattr(os, "sync"):
+            os.sync()  # one flush for all files: the name must not outlive a power cut that the content did not
         try:
             building.rename(into)
         except OSError:
@@ -63,35 +74,49 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except (*DAMAGE, OSError, ValueError) as error:
         raise TaggingError(f"{path} is not a readable zip ({error}): download or copy it again") from error
 
 
 def _unpack_one(path: Path, folder: Path) -> None:
-    members = [m for m in _members(path) if not any(part in m.filename for part in IGNORED)]
+    members = [member for member in _members(path) if not IGNORED.intersection(_inside(member).parts)]
     _refuse_hostile(path, members)
     logger.info("unpacking %s: %d files", path.name, len(members))
     with zipfile.ZipFile(path) as archive:
         for member in members:
             if member.is_dir():
                 continue
-            target = folder / member.filename
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = folder / _inside(member)
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, open(target, "wb") as stream:
                     shutil.copyfileobj(source, stream, 1 << 20)
-            except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-                raise TaggingError(f"{path}: {member.filename} is damaged ({error}): download it again") from error
+            except DAMAGE as error:
+                raise TaggingError(f"{path}: {member.filename!r} is damaged ({error}): download it again") from error
+            except OSError as error:  # a file where another member needs a folder, a name too long, a full disk
+                raise TaggingError(
+                    f"{path}: {member.filename!r} cannot be written ({error.strerror}): unpack it yourself"
+                ) from error
+
+
+def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
+    """Where the member goes; some Windows tools write backslashes against the format's rules."""
+    return PurePosixPath(member.filename.replace("\\", "/"))
 
 
 def _refuse_hostile(path: Path, members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MAX_MEMBERS or sum(m.file_size for m in members) > MAX_UNPACKED_BYTES:
         raise TaggingError(f"{path} unpacks to more than this library accepts: unpack it yourself and give the folder")
+    # Members that share their compressed bytes (an overlapping bomb) hold more of them together than the file does.
+    if sum(m.compress_size for m in members) > path.stat().st_size:
+        raise TaggingError(f"{path} holds members that overlap: do not trust this zip")
+    if sum(m.file_size for m in members) > MAX_RATIO * path.stat().st_size + SMALL:
+        raise TaggingError(f"{path} unpacks to more than {MAX_RATIO} times its size: do not trust this zip")
     seen = set()
     for member in members:
-        name = PurePosixPath(member.filename)
+        name = _inside(member)
         where = f"{path}: {member.filename!r}"
-        if name.is_absolute() or ".." in name.parts or "\\" in member.filename or ":" in member.filename:
+        if name.is_absolute() or ".." in name.parts or DRIVE.match(name.as_posix()):
             raise TaggingError(f"{where} lies outside the archive: do not trust this zip")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise TaggingError(f"{where} is a link: do not trust this zip")

@@ -1,15 +1,12 @@
 """A corpus: photos, labels, and which photo carries which label.
 
-Two layouts are read: `images/im<N>.<ext>` with `annotations/<label>.txt` (one photo number a line), and a folder with a
-CSV of the columns `photo,labels` (labels separated by `;`). Either may lie in a zip, or in several over one another.
+It is opened from a folder, a zip, or several zips laid over one another; `annotations` reads the two layouts.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,28 +17,14 @@ import numpy as np
 
 from tagging_lib import files
 from tagging_lib.data import archives
+from tagging_lib.data.annotations import NUMBERED, Problem, find_table, photos_below, read_label_files, read_table
 from tagging_lib.errors import TaggingError
 
-SUFFIXES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"])
-NUMBERED = re.compile(r"im(\d+)$")
-NUMBER = re.compile(r"[0-9]+")
+__all__ = ["Corpus", "Problem", "check", "open_photos"]
 SAMPLE = "sample"
 SAMPLE_PHOTOS, SAMPLE_SEED = 1200, 0
 SAMPLE_TEST_PHOTOS, SAMPLE_TEST_SEED = 200, 1
 MIRFLICKR = "mirflickr25k"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in a corpus that is not as it should be; a fatal one stops the study."""
-
-    where: str
-    what: str
-    fix: str
-    fatal: bool = False
-
-    def __str__(self) -> str:
-        return f"{'error' if self.fatal else 'note'}: {self.where}: {self.what}; {self.fix}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +47,21 @@ class Corpus:
     problems: tuple[Problem, ...] = ()
 
     @classmethod
-    def open(cls, path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data")) -> Corpus:
+    def open(
+        cls, path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data"), name: str | None = None
+    ) -> Corpus:
         """The corpus at a path: `sample`, `mirflickr25k`, a folder, a zip, or several zips (a list, or joined by `,`).
 
-        Zips are unpacked once, into `data_dir`.
+        Zips are unpacked once, into `data_dir`. The corpus is called `name`, else as its folder is.
 
         Raises:
             TaggingError: there is no corpus, or it has a fatal problem; the message names file, line and remedy.
         """
-        corpus = read(locate(path, Path(data_dir)))
+        corpus = read(locate(path, Path(data_dir)), name)
         fatal = [problem for problem in corpus.problems if problem.fatal]
         if fatal:
             more = f" (and {len(fatal) - 1} more: run `tagging check`)" if len(fatal) > 1 else ""
-            raise TaggingError(f"{fatal[0].where}: {fatal[0].what}; {fatal[0].fix}{more}")
+            raise TaggingError(f"{corpus.root}: {fatal[0].where}: {fatal[0].what}; {fatal[0].fix}{more}")
         return corpus
 
     def __len__(self) -> int:
@@ -105,7 +90,10 @@ class Corpus:
     def _photo_digest(self) -> str:
         listing = hashlib.sha256()
         for photo in self.photos:
-            stat = os.stat(self.root / photo)
+            try:
+                stat = os.stat(f"{self.root}/{photo}")
+            except OSError as error:
+                raise TaggingError(f"{self.root}/{photo} cannot be read ({error.strerror}): restore it") from error
             listing.update(f"{photo}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
         store = self.root.parent / f".{self.root.name}.digest.json"
         try:
@@ -123,7 +111,7 @@ class Corpus:
 
 
 def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
-    """The folder of a corpus; the sample is drawn, MIRFLICKR downloaded and zips unpacked when that was not done yet."""
+    """The folder of a corpus; the sample is drawn, MIRFLICKR downloaded and zips unpacked where that is still to do."""
     if path == SAMPLE:
         from tagging_lib.data import sample
 
@@ -135,11 +123,14 @@ def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
         return mirflickr.prepare(data_dir)
     if isinstance(path, str):
         # A folder's name may hold a comma; only what is no path by itself is taken apart.
-        paths = [Path(path)] if Path(path).exists() else [Path(part.strip()) for part in path.split(",")]
+        parts = [path] if os.path.exists(path) else [part.strip() for part in path.split(",") if part.strip()]
+        paths = [Path(part).expanduser() for part in parts]
     elif isinstance(path, Path):
         paths = [path]
     else:
         paths = [Path(part) for part in path]
+    if not paths:
+        raise TaggingError("no corpus is given: give sample, mirflickr25k, a folder or zips")
     for part in paths:
         if not part.exists():
             raise TaggingError(f"corpus {part} does not exist: give sample, mirflickr25k, a folder or zips")
@@ -147,7 +138,7 @@ def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
         return paths[0].resolve()
     for part in paths:
         if part.suffix.lower() != ".zip":
-            raise TaggingError(f"corpus {part} is not a zip: several paths must all be zips, laid over one another")
+            raise TaggingError(f"corpus {part} is neither a folder nor a zip: give one folder, or one or more zips")
     folder = archives.unpack(paths, data_dir / f"{paths[0].stem}-{archives.digest(paths)}")
     return _descend(folder)
 
@@ -160,170 +151,48 @@ def _descend(folder: Path) -> Path:
     return folder
 
 
-def read(root: Path) -> Corpus:
+def read(root: Path, name: str | None = None) -> Corpus:
     """The corpus in a folder with all its problems, fatal ones included.
 
     Raises:
         TaggingError: it has no photos, or neither annotations nor a CSV.
     """
     if (root / "annotations").is_dir():
-        return _read_annotations(root)
-    tables = sorted(path for path in root.glob("*.csv") if not path.name.startswith("."))
-    if len(tables) == 1:
-        return _read_csv(root, tables[0])
-    if tables:
-        raise TaggingError(f"{root} holds {len(tables)} CSV files: keep the one with the columns photo,labels")
-    raise TaggingError(f"{root} holds neither annotations/<label>.txt nor a CSV with the columns photo,labels: add one")
+        return Corpus(name or root.name, root, *read_label_files(root))
+    table = find_table(root)
+    if table is None:
+        raise TaggingError(f"{root} holds neither annotations/<label>.txt nor a CSV of columns photo,labels: add one")
+    return Corpus(name or root.name, root, *read_table(root, table))
 
 
-def open_photos(path: str | Path, *, data_dir: Path = Path("data")) -> Corpus:
-    """Photos without labels (L = 0): a folder or zip of any Pillow format, with or without `images/`, natural order.
+def open_photos(path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data")) -> Corpus:
+    """Photos without labels (L = 0): a folder or zip of any Pillow format, with or without `images/`, in natural order.
+
+    Their numbers are the N of `im<N>` where each photo has its own, otherwise 1, 2, 3 …
 
     Raises:
         TaggingError: there are no photos.
     """
     root = locate(path, Path(data_dir))
-    names = sorted(_photos_below(root), key=_natural)
+    names = photos_below(root)
     if not names:
-        raise TaggingError(f"{root} holds no photos ({', '.join(sorted(SUFFIXES))}): give a folder or zip of photos")
-    matches = [NUMBERED.search(Path(name).stem) for name in names]
-    numbers = [int(match[1]) if match else index + 1 for index, match in enumerate(matches)]
-    shape = (len(names), 0)
-    return Corpus(root.name, root, (), tuple(names), np.array(numbers), np.zeros(shape, dtype=np.uint8))
+        raise TaggingError(f"{root} holds no photos: give a folder or zip of photos (jpg, png, webp, tif …)")
+    matches = [NUMBERED.fullmatch(Path(name).stem) for name in names]
+    numbers = [int(match[1]) for match in matches if match]
+    if len(set(numbers)) < len(names):
+        numbers = list(range(1, len(names) + 1))
+    targets = np.zeros((len(names), 0), dtype=np.uint8)
+    return Corpus(root.name, root, (), tuple(names), np.array(numbers, dtype=np.int64), targets)
 
 
-def check(path: str | Path, *, data_dir: Path = Path("data")) -> list[Problem]:
+def check(path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data")) -> list[Problem]:
     """Every problem of a corpus; each photo is decoded.
 
     Raises:
         TaggingError: there is no corpus to check.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     from tagging_lib.data import pixels
 
-    corpus = read(locate(path, data_dir))
-
-    def decode(index: int) -> Problem | None:
-        try:
-            pixels.decode(corpus.path(index), 32)
-        except TaggingError as error:
-            return Problem(corpus.photos[index], str(error).removeprefix(f"{corpus.path(index)} "), "", fatal=True)
-        return None
-
-    with ThreadPoolExecutor() as pool:
-        broken = [problem for problem in pool.map(decode, range(len(corpus))) if problem]
-    return [*corpus.problems, *broken]
-
-
-def _natural(name: str) -> list:
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name)]
-
-
-def _photos_below(root: Path) -> list[str]:
-    found = []
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        relative = Path(folder).relative_to(root)
-        found += [(relative / n).as_posix() for n in names if Path(n).suffix.lower() in SUFFIXES and n[0] != "."]
-    return found
-
-
-def _read_annotations(root: Path) -> Corpus:
-    problems: list[Problem] = []
-    by_number: dict[int, str] = {}
-    images = root / "images"
-    for name in sorted(os.listdir(images)) if images.is_dir() else []:
-        stem, suffix = os.path.splitext(name)
-        match = NUMBERED.match(stem)
-        if name.startswith("."):
-            continue
-        if suffix.lower() not in SUFFIXES or not match:
-            problems.append(Problem(f"images/{name}", "is no photo im<N>.<ext>", "it is passed over"))
-        elif int(match[1]) in by_number:
-            problems.append(
-                Problem(f"images/{name}", f"is photo {match[1]} again, beside {by_number[int(match[1])]}", "delete one", True)
-            )
-        else:
-            by_number[int(match[1])] = f"images/{name}"
-    if not by_number:
-        raise TaggingError(f"{images} holds no photos im<N>.<ext>: put the corpus' photos there")
-    numbers = np.array(sorted(by_number), dtype=np.int64)
-    row_of = {int(number): row for row, number in enumerate(numbers)}
-    paths = sorted(p for p in (root / "annotations").glob("*.txt") if not p.name.startswith("."))
-    if not paths:
-        raise TaggingError(f"{root / 'annotations'} holds no <label>.txt: add one file of photo numbers for each label")
-    labels = tuple(path.stem for path in paths)
-    targets = np.zeros((len(numbers), len(labels)), dtype=np.uint8)
-    for column, path in enumerate(paths):
-        _read_label_file(path, column, targets, row_of, problems)
-    photos = tuple(by_number[int(number)] for number in numbers)
-    return Corpus(root.name, root, labels, photos, numbers, targets, tuple(problems))
-
-
-def _read_label_file(path: Path, column: int, targets: np.ndarray, row_of: dict, problems: list[Problem]) -> None:
-    where = f"annotations/{path.name}"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        problems.append(Problem(where, "is not UTF-8 text", "save it as plain text, one photo number a line", True))
-        return
-    for line, written in enumerate(text.splitlines(), start=1):
-        entry = written.strip()
-        if not entry:
-            continue
-        place = f"{where} line {line}"
-        if not NUMBER.fullmatch(entry):
-            problems.append(Problem(place, f"{entry[:40]!r} is no photo number", "correct or remove the line", True))
-        elif int(entry) not in row_of:
-            problems.append(Problem(place, f"there is no photo {entry}", "add the photo or remove the line", True))
-        elif targets[row_of[int(entry)], column]:
-            problems.append(Problem(place, f"photo {entry} is listed twice", "it counts once"))
-        else:
-            targets[row_of[int(entry)], column] = 1
-    if not targets[:, column].any():
-        problems.append(Problem(where, "the label has no photo", "its scores will be undefined"))
-
-
-def _read_csv(root: Path, table: Path) -> Corpus:
-    problems: list[Problem] = []
-    names = sorted(_photos_below(root), key=_natural)
-    if not names:
-        raise TaggingError(f"{root} holds no photos: put them beside {table.name}")
-    exact = set(names)
-    by_base: dict[str, list[str]] = {}
-    for name in names:
-        by_base.setdefault(Path(name).name, []).append(name)
-    given: dict[str, set[str]] = {}
-    try:
-        with open(table, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            header = [(field or "").strip().lower() for field in reader.fieldnames or []]
-            if not {"photo", "labels"} <= set(header):
-                raise TaggingError(f"{table} line 1: the columns are {header}: they must include photo and labels")
-            reader.fieldnames = header
-            for entry in reader:
-                photo, where = (entry["photo"] or "").strip(), f"{table.name} line {reader.line_num}"
-                if not photo:
-                    continue
-                candidates = [photo] if photo in exact else by_base.get(Path(photo).name, [])
-                if len(candidates) != 1:
-                    what = "is no photo here" if not candidates else f"could be {len(candidates)} photos"
-                    problems.append(Problem(where, f"{photo!r} {what}", "correct the name (path from the CSV's folder)", True))
-                elif candidates[0] in given:
-                    problems.append(Problem(where, f"{photo!r} is listed twice", "join its labels in one line", True))
-                else:
-                    labels = (entry["labels"] or "").split(";")
-                    given[candidates[0]] = {label.strip() for label in labels if label.strip()}
-    except UnicodeDecodeError as error:
-        raise TaggingError(f"{table} is not UTF-8 text ({error.reason}): save it as UTF-8") from error
-    unlisted = len(names) - len(given)
-    if unlisted:
-        problems.append(Problem(table.name, f"{unlisted} photos are not listed", "they are passed over"))
-    photos = tuple(name for name in names if name in given)
-    labels = tuple(sorted(set().union(*given.values()) if given else ()))
-    if not labels:
-        problems.append(Problem(table.name, "no photo has a label", "fill the column labels, separated by ;", True))
-    targets = np.array([[label in given[photo] for label in labels] for photo in photos], dtype=np.uint8)
-    numbers = np.arange(1, len(photos) + 1)
-    return Corpus(root.name, root, labels, photos, numbers, targets.reshape(len(photos), len(labels)), tuple(problems))
+    corpus = read(locate(path, Path(data_dir)))
+    broken = pixels.undecodable(corpus)
+    return [*corpus.problems, *(Problem(corpus.photos[i], what, "replace or remove it", True) for i, what in broken)]

@@ -63,6 +63,14 @@ class Setting:
         return self.corpus.targets[self.indices(part)]
 
     @cached_property
+    def pixels_digest(self) -> str:
+        """SHA-256 of the decoded photos: from the note that their cache keeps, else of the bytes."""
+        file = getattr(self.pixels, "filename", None)
+        if file is not None and Path(file).with_suffix(".json").exists():
+            return files.read_json(Path(file).with_suffix(".json"))["sha256"]
+        return hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+
+    @cached_property
     def channel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each colour channel over the training part, on [0, 1] pixels."""
         return statistics.channel_statistics(self.pixels, self.indices("train"))
@@ -135,8 +143,8 @@ class Result:
 
 # The library code between a photo and its probability, and the part of it that makes frozen features. What only reads
 # a corpus or scores an answer is not in it: its outcome is in the key, or computed anew each time.
-ROW_CODE = ("models/*", "training/*", "evaluation/predict.py", "data/pixels.py", "data/statistics.py", "experiments/trainer.py")
-FEATURE_CODE = ("models/*", "training/augment.py", "training/batches.py", "training/features.py", "data/pixels.py")
+ROW_CODE = ("models/*", "training/*", "evaluation/predict.py", "data/statistics.py", "experiments/trainer.py")
+FEATURE_CODE = ("models/*", "training/augment.py", "training/batches.py", "training/features.py")
 
 
 @cache
@@ -187,7 +195,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
     parts = {
         "experiment": described,
         "corpus": setting.corpus.fingerprint,
-        "pixels": list(setting.pixels.shape),
+        "pixels": setting.pixels_digest,
         "split": setting.split.fingerprint,
         "train_limit": setting.train_limit,
         "weights": source,

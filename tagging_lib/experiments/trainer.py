@@ -129,7 +129,7 @@ def _features(experiment, setting: Setting, source: str, tagger: zoo.Tagger, pho
         "weights": source,
         "tensors": _state_digest(tagger.backbone),
         "side": experiment.side,
-        "corpus": setting.corpus.fingerprint,
+        "pixels": setting.pixels_digest,
         "split": setting.split.fingerprint,
         "train_limit": setting.train_limit,
         "device": setting.device,

@@ -124,7 +124,7 @@ def cooccurrence(matrix: np.ndarray, labels: Sequence[str], title: str | None = 
         if shares
         else "Photos that carry both labels; on the diagonal, all photos of the label"
     )
-    row, column = np.unravel_index(np.nanargmax(values), values.shape)
+    row, column = divmod(int(np.nanargmax(values)), values.shape[1])
     if title is None:
         one, other, top = quoted(labels[row]), quoted(labels[column]), values[row, column]
         title = (
@@ -132,9 +132,9 @@ def cooccurrence(matrix: np.ndarray, labels: Sequence[str], title: str | None = 
             if shares
             else f"{one} and {other} meet most often: on {top:,.0f} photos"
         )
-    chosen = np.arange(len(labels))
+    chosen = list(range(len(labels)))
     if len(labels) > LEGIBLE_MATRIX:
-        chosen = np.sort(np.argsort(-np.nansum(values, axis=0), kind="stable")[:LEGIBLE_MATRIX])
+        chosen = sorted(np.argsort(-np.nansum(values, axis=0), kind="stable")[:LEGIBLE_MATRIX].tolist())
         subtitle += f". The {LEGIBLE_MATRIX} of {len(labels)} labels that stand most beside others"
     values, diagonal = values[np.ix_(chosen, chosen)], np.diag(matrix)[chosen]
     return _matrix(values, diagonal, [labels[i] for i in chosen], shares, title, subtitle)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.image import AxesImage
 
 from tagging_lib.report.style import (
     CORRECT_COLOR,
@@ -16,6 +17,7 @@ from tagging_lib.report.style import (
     SMALL,
     WRONG_COLOR,
     Page,
+    canvas,
     clean,
     label_colors,
     listed,
@@ -51,24 +53,16 @@ def as_image(picture: Any) -> np.ndarray:
     return picture
 
 
-def _canvas(figure: Page, height: float) -> Any:
-    """Axes that cover the page below its title, measured in inches from their upper left corner."""
-    axes = figure.add_axes((0, 0, 1, height / figure.get_figheight()))
-    axes.set_axis_off()
-    figure.set_layout_engine("none")
-    figure.suppressComposite = True  # each photo keeps its own pixels in SVG
-    return axes
+def _image(axes: Any, picture: np.ndarray, extent: tuple[float, float, float, float]) -> AxesImage:
+    image = AxesImage(axes, extent=extent, origin="upper")
+    image.set_data(picture)
+    return image
 
 
 def _place(axes: Any, picture: np.ndarray, left: float, top: float, size: float, edge: str | None = None) -> None:
-    axes.imshow(picture, extent=(left, left + size, top + size, top), aspect="auto")
+    axes.add_image(_image(axes, picture, (left, left + size, top + size, top)))
     if edge:
         axes.plot([left, left + size], [top + size + 0.025] * 2, color=edge, linewidth=3, solid_capstyle="butt")
-
-
-def _frame(axes: Any, height: float) -> None:
-    axes.set_xlim(0, PAGE_WIDTH)
-    axes.set_ylim(height, 0)
 
 
 @styled
@@ -96,7 +90,7 @@ def photo_grid(
         lines = max((len(text) for text in texts[start : start + columns]), default=0)
         height += size + GAP + (lines * LINE_HEIGHT + 0.06 if lines else 0)
     figure = page(title, height, subtitle)
-    axes = _canvas(figure, height)
+    axes = canvas(figure, height)
     for number, index in enumerate(indices):
         left, top = MARGIN + number % columns * (size + GAP), tops[number // columns]
         _place(axes, as_image(pixels[index]), left, top, size, edges[number] if edges else None)
@@ -108,7 +102,6 @@ def photo_grid(
                 size=SMALL,
                 va="baseline",
             )
-    _frame(axes, height)
     return figure
 
 
@@ -135,7 +128,7 @@ def _rows(
     row_step = step + (LINE_HEIGHT if captions else 0)
     height = row_step * len(rows) + 0.02
     figure = page(title, height, subtitle)
-    axes = _canvas(figure, height)
+    axes = canvas(figure, height)
     for number, (row, lines) in enumerate(zip(rows, names, strict=True)):
         top = 0.02 + number * row_step
         if row in colors:
@@ -156,7 +149,6 @@ def _rows(
             if captions:
                 text = written(clean(captions[row][place]))
                 axes.text(left, top + size + 0.9 * LINE_HEIGHT, text, size=SMALL, color=QUIET, va="baseline")
-    _frame(axes, height)
     return figure
 
 

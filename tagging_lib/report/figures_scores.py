@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from tagging_lib.report.style import (
@@ -13,6 +15,7 @@ from tagging_lib.report.style import (
     CORRECT_COLOR,
     EMPTY,
     INK,
+    PAGE_WIDTH,
     QUIET,
     SMALL,
     TRAINED_COLORS,
@@ -20,6 +23,7 @@ from tagging_lib.report.style import (
     WRONG_COLOR,
     Page,
     bare,
+    canvas,
     clean,
     label_colors,
     name,
@@ -44,6 +48,7 @@ TRAINED_NAMES = {
     "none": "untrained",
 }
 CONSTANT = "constant"
+GRID_COLUMNS, GRID_STEP, CELL_WIDTH, CELL_HEIGHT = 5, 1.78, 0.65, 0.57  # inches, but for the first
 
 
 @styled
@@ -59,10 +64,9 @@ def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequenc
         return nothing_to_show("There are no answers to compare with the truth", "The part is empty.")
     truth = np.column_stack([targets, ~targets.any(axis=1)])
     given = np.column_stack([predictions, ~predictions.any(axis=1)])
-    names, colors = (
-        [*map(str, labels), "unlabelled"],
-        [*(label_colors(labels)[i] for i in labels), UNLABELLED_COLOR],
-    )
+    names = [*map(str, labels), "unlabelled"]
+    by_label = label_colors(labels)
+    colors = [*(by_label[label] for label in labels), UNLABELLED_COLOR]
     hits, support = (truth & given).sum(axis=0), truth.sum(axis=0)
     if title is None:
         recall = np.divide(hits, support, out=np.full(len(names), np.nan), where=support > 0)[:-1]
@@ -72,54 +76,38 @@ def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequenc
             title = f"{quoted(names[high])} is found on {percent(recall[high])} of its photos"
             if low != high:
                 title += f", {quoted(names[low])} on {percent(recall[low])}"
-    columns = 5
-    lines = -(-len(names) // columns)
     subtitle = f"{photos:,} photos; percentages of them all; darker: a larger share of the row. Blue answers are right"
-    figure = page(title, 1.72 * lines + 0.1, subtitle)
-    grid = figure.subplots(lines, columns, squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for place, (axes, label, color) in enumerate(zip(grid.flat, names, colors, strict=False)):
-        outcome = [[~truth & ~given, ~truth & given], [truth & ~given, truth & given]]
-        _two_by_two(axes, np.array([[int(cell[:, place].sum()) for cell in row] for row in outcome]), label, color)
+    height = 0.1 + GRID_STEP * -(-len(names) // GRID_COLUMNS)
+    figure = page(title, height, subtitle)
+    axes = canvas(figure, height)
+    outcomes = [~truth & ~given, ~truth & given, truth & ~given, truth & given]
+    counts = np.stack([outcome.sum(axis=0) for outcome in outcomes], axis=1).reshape(-1, 2, 2)
+    for place, (label, color) in enumerate(zip(names, colors, strict=True)):
+        down, across = divmod(place, GRID_COLUMNS)
+        left = PAGE_WIDTH * (across + 1) / GRID_COLUMNS - 2 * CELL_WIDTH - 0.07
+        _two_by_two(axes, counts[place], label, color, left, 0.55 + GRID_STEP * down)
     return figure
 
 
-def _two_by_two(axes: Any, counts: np.ndarray, label: str, color: str) -> None:
-    total = counts.sum()
-    for row in range(2):
-        for column in range(2):
-            share = counts[row, column] / max(counts[row].sum(), 1)
-            fill = tint(CORRECT_COLOR if row == column else WRONG_COLOR, 0.06 + 0.9 * share)
-            axes.fill_between([column + 0.02, column + 0.98], row + 0.03, row + 0.97, color=fill, linewidth=0)
-            ink, middle = readable_on(fill), column + 0.5
-            axes.text(
-                middle,
-                row + 0.42,
-                f"{counts[row, column]:,}",
-                ha="center",
-                va="baseline",
-                size=BODY,
-                color=ink,
-                weight="bold",
-            )
-            axes.text(
-                middle,
-                row + 0.77,
-                percent(counts[row, column] / total),
-                ha="center",
-                va="baseline",
-                size=SMALL,
-                color=ink,
-            )
-    axes.text(0.02, -0.5, name(label, 20), size=BODY, weight="bold", va="baseline")
-    axes.plot([0.02, 1.98], [-0.4, -0.4], color=color, linewidth=3, solid_capstyle="butt")
+def _two_by_two(axes: Axes, counts: np.ndarray, label: str, color: str, left: float, top: float) -> None:
+    """One table, its cells' upper left corner at (left, top) inches; rows are the truth, columns the answers."""
+    for row, column in np.ndindex(2, 2):
+        share = counts[row, column] / max(counts[row].sum(), 1)
+        fill = tint(CORRECT_COLOR if row == column else WRONG_COLOR, 0.06 + 0.9 * share)
+        x, y = left + CELL_WIDTH * column, top + CELL_HEIGHT * row
+        axes.add_patch(Rectangle((x, y), CELL_WIDTH - 0.03, CELL_HEIGHT - 0.03, facecolor=fill))
+        common: dict[str, Any] = {"ha": "center", "va": "baseline", "color": readable_on(fill)}
+        middle = x + CELL_WIDTH / 2 - 0.015
+        axes.text(middle, y + 0.225, f"{counts[row, column]:,}", size=BODY, weight="bold", **common)
+        axes.text(middle, y + 0.42, percent(counts[row, column] / counts.sum()), size=SMALL, **common)
+    axes.text(left, top - 0.28, name(label, 20), size=BODY, weight="bold", va="baseline")
+    axes.plot([left, left + 2 * CELL_WIDTH - 0.03], [top - 0.225] * 2, color=color, linewidth=3, solid_capstyle="butt")
     for side, text in enumerate(("not said", "said")):
-        axes.text(side + 0.5, -0.06, text, ha="center", va="baseline", size=SMALL, color=QUIET)
+        middle = left + CELL_WIDTH * (side + 0.5) - 0.015
+        axes.text(middle, top - 0.05, text, ha="center", va="baseline", size=SMALL, color=QUIET)
     for side, text in enumerate(("absent", "there")):
-        axes.text(-0.05, side + 0.5, text, ha="right", va="center", size=SMALL, color=QUIET)
-    axes.set_xlim(-0.62, 2)
-    axes.set_ylim(2.05, -0.85)
+        middle = top + CELL_HEIGHT * (side + 0.5) - 0.015
+        axes.text(left - 0.05, middle, text, ha="right", va="center", size=SMALL, color=QUIET)
 
 
 @styled
@@ -159,7 +147,7 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
                 linewidth=3,
                 zorder=1,
             )
-        hollow = {
+        hollow: dict[str, Any] = {
             "markerfacecolor": "white",
             "markeredgecolor": color,
             "markeredgewidth": 1.5,

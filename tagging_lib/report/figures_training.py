@@ -121,9 +121,10 @@ def threshold_curves(sweep: pd.DataFrame, fine: pd.DataFrame | None = None, chos
     Columns: threshold, f1, precision, recall. `chosen` is marked; without it, the best F1 of `sweep` is.
     """
     lines = sweep if fine is None or not len(fine) else fine
-    best = sweep.f1.idxmax()
+    f1 = sweep.f1.fillna(0)  # nothing said, nothing right
+    best = f1.idxmax()
     chosen = float(sweep.threshold[best]) if chosen is None else float(chosen)
-    good = sweep.threshold[sweep.f1 >= sweep.f1[best] - PLATEAU]
+    good = sweep.threshold[f1 >= f1[best] - PLATEAU]
     at = sweep.iloc[int((sweep.threshold - chosen).abs().argmin())]
     title = f"Threshold {chosen:.2f} gives F1 {at.f1:.3f}"
     if len(good) > 1:
@@ -134,7 +135,7 @@ def threshold_curves(sweep: pd.DataFrame, fine: pd.DataFrame | None = None, chos
     axes = figure.add_subplot()
     axes.axvspan(good.min(), good.max(), color=EMPTY, linewidth=0, zorder=0)
     axes.axvline(chosen, color=INK, linewidth=1)
-    ends = []
+    ends: list[list[Any]] = []
     for metric, line in (("precision", "--"), ("recall", (0, (1, 1.2))), ("f1", "-")):
         color, text = METRIC_COLORS[metric], {"f1": "F1"}.get(metric, metric)
         axes.plot(

@@ -233,6 +233,8 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
             progress_bar=sys.stderr.isatty(),
             stdout_file=sys.stderr,
             stderr_file=sys.stderr,
+            # Its warnings about its own sockets would stand between the lines about training.
+            extra_arguments=["--IPKernelApp.log_level=40"],
         )
     except PapermillExecutionError as error:
         failed = finished.with_suffix(".failed.ipynb")

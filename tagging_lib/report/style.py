@@ -15,6 +15,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 PAGE_WIDTH = 9.5  # inches
@@ -36,7 +37,7 @@ TRAINED_COLORS = {"all": "#0072b2", "last-stage": "#009e73", "head": "#d55e00", 
 # Oliveira and Fernandes 2009). Names always stand beside colours, so a longer label set may reuse them.
 LABEL_COLORS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#6c0000", "#003078", "#d8b424",
-    "#903c48", "#30a8fc", "#8460fc", "#9cc09c", "#185484", "#5400b4", "#6b6b2a",
+    "#903c48", "#30a8fc", "#8460fc", "#9cc09c", "#185484", "#5400b4", "#4800f0",
 )  # fmt: skip
 SHADES = LinearSegmentedColormap.from_list("shades", ["#f4f7fa", "#b9d2e6", "#5b9bc8", "#0f619c", "#06305a"])
 
@@ -60,7 +61,7 @@ def _families() -> tuple[str, ...]:
     return ("DejaVu Sans", *(family for family in FALLBACK_FAMILIES if family in installed))
 
 
-def style() -> dict[str, Any]:
+def style() -> Any:
     """Matplotlib settings of every figure, for `matplotlib.rc_context`."""
     window = {"backend", "backend_fallback", "interactive", "toolbar"}
     return {key: value for key, value in mpl.rcParamsDefault.items() if key not in window} | {
@@ -131,10 +132,10 @@ def page(title: str, height: float, subtitle: str = "") -> Page:
     title_height = len(lines) * TITLE * LINE_SPACING / 72
     header = 0.06 + title_height + len(below) * BODY * LINE_SPACING / 72 + 0.14
     total = height + header
-    figure = Page(figsize=(PAGE_WIDTH, total), layout="constrained")
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, height / total), w_pad=0.06, h_pad=0.05)
+    figure = Page(figsize=(PAGE_WIDTH, total), layout=layout)
     figure.heading = title
-    figure.get_layout_engine().set(rect=(0, 0, 1, height / total), w_pad=0.06, h_pad=0.05)  # type: ignore[union-attr]
-    common = {"ha": "left", "va": "top", "linespacing": LINE_SPACING * 0.92, "in_layout": True}
+    common: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": LINE_SPACING * 0.92, "in_layout": True}
     left = 0.06 / PAGE_WIDTH
     figure.text(left, 1 - 0.06 / total, written("\n".join(lines)), size=TITLE, weight="bold", **common)
     if below:
@@ -143,6 +144,21 @@ def page(title: str, height: float, subtitle: str = "") -> Page:
     # Holds the page's width where a figure is saved with a tight bounding box.
     figure.add_artist(Line2D([0, 1], [1, 1], alpha=0))
     return figure
+
+
+def canvas(figure: Page, height: float) -> Axes:
+    """Axes that cover the page's lower `height` inches, measured in inches from their upper left corner.
+
+    For figures of many small parts, which are placed here by arithmetic: one axes per part takes minutes.
+    """
+    axes = figure.add_axes((0, 0, 1, height / figure.get_figheight()))
+    axes.set_axis_off()
+    axes.set_xlim(0, PAGE_WIDTH)
+    axes.set_ylim(height, 0)
+    axes.set_autoscale_on(False)
+    figure.set_layout_engine("none")
+    figure.suppressComposite = True  # each picture keeps its own pixels in SVG
+    return axes
 
 
 def balanced(text: str, width: int) -> list[str]:
@@ -196,7 +212,7 @@ def readable_on(color: Any) -> str:
 
 def tint(color: Any, strength: float) -> str:
     """The colour mixed with white: 0 is white, 1 the colour itself."""
-    return to_hex(1 - strength * (1 - np.array(to_rgb(color))))
+    return to_hex(tuple(1 - strength * (1 - channel) for channel in to_rgb(color)))  # type: ignore[arg-type]
 
 
 def listed(items: Sequence[str], limit: int = 3) -> str:

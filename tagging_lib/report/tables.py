@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 UNDEFINED = "–"
-MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|$~!])")
+MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|$~!<>&])")
 NUMBER = re.compile(r"^[-−+<]?\s*[\d.,]+(\s*(%|s|min|h|px|M)\b.*)?(\s*\[.*\])?(\s*±.*)?$")
 
 
@@ -74,15 +74,31 @@ class Table:
         return to_markdown(self.frame)
 
 
-def show(table: pd.DataFrame, caption: str = "", digits: int = 3) -> Table:
-    """The table with its numbers formatted by `number`, ready to be shown by a notebook."""
+def numbers(table: pd.DataFrame, caption: str = "", digits: int = 3) -> Table:
+    """The table as `scores` formats it, ready to be shown by a notebook."""
     return Table(scores(table, digits), caption)
 
 
 def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
-    """The same table as texts: see `number`. Names of columns lose their underscores."""
-    formatted = {str(column).replace("_", " "): [_text(value, digits) for value in table[column]] for column in table}
+    """The same table as texts: numbers by `number`, columns of seconds by `duration`, of p-values by `p_value`.
+
+    Names of columns lose their underscores.
+    """
+    formatted = {}
+    for column in map(str, table.columns):
+        written: Callable[[Any], str] = lambda value: _text(value, digits)  # noqa: E731
+        if column.split("_")[-1] == "seconds" and pd.api.types.is_numeric_dtype(table[column]):
+            written = duration
+        elif column.split("_")[0] == "p" and pd.api.types.is_float_dtype(table[column]):
+            written = p_value
+        title = column.replace("_seconds", "_time").replace("seconds", "time").replace("_", " ")
+        formatted[title] = [written(value) for value in table[column]]
     return pd.DataFrame(formatted, dtype=object)
+
+
+def p_value(p: float) -> str:
+    """A p-value with three decimals, never as zero."""
+    return "< 0.001" if 0 <= p < 0.0005 else number(float(p))
 
 
 def _text(value: Any, digits: int) -> str:
@@ -129,25 +145,26 @@ def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and d
     return Table(scores(table), caption)
 
 
-def to_html(table: pd.DataFrame, caption: str = "", classes: str = "study") -> str:
-    """The table as HTML without its index; every text is escaped, numbers are aligned right."""
+def to_html(table: pd.DataFrame, caption: str = "") -> str:
+    """The table as HTML without its index; every text is escaped; numbers are aligned right, texts left.
+
+    Cells carry the classes `number` and `text`, for a page whose policy forbids inline styles.
+    """
     right = _right_aligned(table)
-    lines = [f'<div class="table-scroll"><table class="{html.escape(classes)}">']
-    if caption:
-        lines.append(f"<caption>{html.escape(caption)}</caption>")
-    heads = (_cell("th", column, right[i], ' scope="col"') for i, column in enumerate(table.columns))
-    lines.append(f"<thead><tr>{''.join(heads)}</tr></thead>")
+    heads = "".join(_cell("th", column, right[i], ' scope="col"') for i, column in enumerate(table.columns))
+    lines = ["<table>", f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{heads}</tr></thead>"]
     lines.append("<tbody>")
-    for row in _texts(table):
-        cells = (_cell("th" if i == 0 else "td", text, right[i], ' scope="row"' if i == 0 else "") for i, text in enumerate(row))
+    for first, *rest in _texts(table):
+        cells = [_cell("th", first, right[0], ' scope="row"')]
+        cells += [_cell("td", text, right[i]) for i, text in enumerate(rest, start=1)]
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    lines.append("</tbody></table></div>")
-    return "\n".join(lines)
+    lines.append("</tbody></table>")
+    return "\n".join(filter(None, lines))
 
 
-def _cell(tag: str, text: object, right: bool, scope: str) -> str:
-    aligned = ' style="text-align: right"' if right else ' style="text-align: left"'
-    return f"<{tag}{scope}{aligned}>{html.escape(str(text))}</{tag}>"
+def _cell(tag: str, text: object, right: bool, scope: str = "") -> str:
+    kind, side = ("number", "right") if right else ("text", "left")
+    return f'<{tag}{scope} class="{kind}" style="text-align: {side}">{html.escape(str(text))}</{tag}>'
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -168,7 +185,7 @@ def _padded(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -
 def escape_markdown(text: object) -> str:
     """The text as Markdown shows it literally, on one line, wherever it stands: no markup, no HTML, no mathematics."""
     single = " ".join(str(text).split())
-    return MARKDOWN_SIGNS.sub(r"\\\1", html.escape(single, quote=False))
+    return MARKDOWN_SIGNS.sub(r"\\\1", single)
 
 
 def described(values: Mapping[str, Any]) -> pd.DataFrame:

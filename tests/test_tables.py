@@ -1,0 +1,122 @@
+"""Tables: what is shown is what was computed, and a corpus' own words never become markup."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tagging_lib.report import tables
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.75949, "0.759"), (12000, "12,000"), (np.int64(7), "7"), (np.float32(0.5), "0.500"), (NAN, "–"), (None, "–")],
+)
+def test_number(value, text):
+    assert tables.number(value) == text
+
+
+def test_interval():
+    assert tables.interval(0.7591, 0.7463, 0.7704) == "0.759 [0.746, 0.770]"
+    assert tables.interval(0.7591, NAN, NAN) == "0.759"
+    assert tables.interval(NAN, 0.1, 0.2) == "–"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (59.94, "59.9 s"), (59.96, "1 min 0 s"), (2542, "42 min 22 s"), (3599.7, "1 h 0 min"), (NAN, "–")],
+)
+def test_duration(seconds, text):
+    assert tables.duration(seconds) == text
+
+
+def headline() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "row": ["constant", "a"],
+            "title": ["Constant <b>", "Row | A"],
+            "micro_f1": [0.3161, 0.7591],
+            "low": [0.3, 0.7463],
+            "high": [0.33, 0.7704],
+            "f1_sd": [NAN, 0.0041],
+            "seeds": [1, 3],
+            "seconds": [0.0, 2542.0],
+            "original_f1": [NAN, 0.759],
+            "macro_f1": [NAN, NAN],
+            "epochs": [0, 25],
+        }
+    )
+
+
+def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_out():
+    frame = tables.headline(headline()).frame
+    assert frame["Micro-F1 [95 %]"].tolist() == ["0.316 [0.300, 0.330]", "0.759 [0.746, 0.770]"]
+    assert frame["Original F1"].tolist() == ["–", "0.759"]
+    assert frame["Training time"].tolist() == ["0.0 s", "42 min 22 s"]
+    assert frame["Seeds"].tolist() == ["1", "3 (± 0.004)"]
+    assert "Macro-F1" not in frame
+    assert "Seeds" not in tables.headline(headline().assign(seeds=1)).frame
+
+
+def test_html_escapes_every_text():
+    evil = '<img src=x onerror="alert(1)">&'
+    shown = tables.to_html(pd.DataFrame({evil: [evil], "n": [3]}), caption=evil)
+    assert "<img" not in shown and shown.count("&lt;img") == 3 and "&amp;" in shown
+    assert tables.headline(headline())._repr_html_().count("Constant &lt;b&gt;") == 1
+
+
+def test_numbers_stand_right_and_texts_left():
+    table = pd.DataFrame({"label": ["baby", "12 monkeys"], "f1": [0.5, NAN], "photos": [1200, 3]})
+    cells = re.findall(r'<(t[hd])[^>]*class="(\w+)"[^>]*>([^<]*)<', tables.to_html(table))
+    assert [kind for _, kind, _ in cells[:3]] == ["text", "number", "number"]
+    assert ("td", "number", "0.500") in cells and ("td", "number", "–") in cells and ("td", "number", "1,200") in cells
+
+
+def test_markdown_is_a_table_that_shows_texts_literally():
+    table = pd.DataFrame({"label": ["a|b", "$x_1$ *bold*\nnext"], "photos": [1200, 3]})
+    lines = tables.to_markdown(table).splitlines()
+    assert len(lines) == 4
+    assert lines[2].startswith(r"| a\|b ") and lines[2].endswith(" 1,200 |")
+    assert r"\$x\_1\$ \*bold\* next" in lines[3]
+    assert set(lines[1]) <= set("|-: ") and lines[1].rstrip(" |").endswith(":")
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_markdown_shows_as_written_when_rendered():
+    mistune = pytest.importorskip("mistune")
+    text = "a|b <i> $x_1$ *b* `c` [d](e) &amp; ~~f~~ #"
+    rendered = mistune.create_markdown(plugins=["table", "strikethrough"])(tables.to_markdown(pd.DataFrame({"x": [text]})))
+    cell = re.search(r"<td[^>]*>(.*?)</td>", rendered, re.DOTALL).group(1)
+    import html
+
+    assert html.unescape(cell) == text
+
+
+def test_scores_write_times_and_p_values_as_people_do():
+    table = pd.DataFrame({"train_seconds": [61.0], "p": [1e-7], "p_holm": [0.04], "micro_f1": [0.5], "row": ["a_b"]})
+    frame = tables.scores(table)
+    assert frame.iloc[0].tolist() == ["1 min 1 s", "< 0.001", "0.040", "0.500", "a_b"]
+    assert list(frame) == ["train time", "p", "p holm", "micro f1", "row"]
+
+
+def test_left_out_says_so_when_every_row_ran():
+    empty = pd.DataFrame(columns=["row", "reason", "how to get it"])
+    assert "every row of this profile ran" in tables.left_out(empty)._repr_html_()
+    some = pd.DataFrame([["VGG16", "no weights", "--weights DIR"]], columns=["row", "reason", "how to get it"])
+    assert "--weights DIR" in tables.left_out(some)._repr_markdown_()
+
+
+@pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"a": []}), pd.DataFrame({"a": [1]})])
+def test_tables_without_rows_or_columns(table):
+    assert tables.to_html(table).count("<tr>") == 1 + len(table)
+    assert len(tables.to_markdown(table).splitlines()) == 2 + len(table)
+    assert str(tables.numbers(table))
+
+
+def test_described_lists_a_mapping():
+    assert tables.described({"micro_f1": 0.5, "photos": 1200}).iloc[:, 1].tolist() == ["0.500", "1,200"]
