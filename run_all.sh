@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The whole study: environment, corpus, seven notebooks, outputs/report/. Options go to `tagging study` (see --help).
+# The whole study: environment, corpus, seven notebooks, outputs/report/. Options go to `tagging study` (see --help);
+# paths among them are relative to this folder.
 set -euo pipefail
-# Paths among the options are relative to where the caller stands; the notebooks are found by the library.
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-. "$ROOT/scripts/environment.sh"
+cd "$ROOT"
+. scripts/environment.sh
 use_environment
 exec "$PYTHON" -m tagging_lib.cli study "$@"

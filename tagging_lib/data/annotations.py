@@ -1,7 +1,7 @@
 """The two ways in which a corpus says which photo carries which label; no label is ever changed silently.
 
-Either `images/im<N>.<ext>` with `annotations/<label>.txt` (one photo number a line), or a folder of photos with a CSV of
-the columns `photo,labels` (labels separated by `;`).
+Either `images/im<N>.<ext>` with `annotations/<label>.txt` (one photo number a line), or a folder of photos with a CSV
+of the columns `photo,labels` (labels separated by `;`).
 """
 
 from __future__ import annotations

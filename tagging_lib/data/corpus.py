@@ -61,7 +61,7 @@ class Corpus:
         fatal = [problem for problem in corpus.problems if problem.fatal]
         if fatal:
             more = f" (and {len(fatal) - 1} more: run `tagging check`)" if len(fatal) > 1 else ""
-            raise TaggingError(f"{corpus.root}: {fatal[0].where}: {fatal[0].what}; {fatal[0].fix}{more}")
+            raise TaggingError(f"{corpus.root}: {str(fatal[0]).removeprefix('error: ')}{more}")
         return corpus
 
     def __len__(self) -> int:

@@ -13,5 +13,5 @@ def mean_probability(probabilities: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def majority_vote(predictions: Sequence[np.ndarray]) -> np.ndarray:
-    """Labels that more than half of the answers give, uint8 (N, L)."""
+    """Labels that more than half of the answers give, uint8 (N, L); half of an even number is not enough."""
     return (2 * np.stack(predictions).sum(axis=0, dtype=np.int64) > len(predictions)).astype(np.uint8)

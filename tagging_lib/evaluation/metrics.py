@@ -15,9 +15,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _checked(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as bool (N, L).
+
+    Raises:
+        ValueError: the shapes differ or are not (N, L), or a value is neither 0 nor 1.
+    """
     if targets.shape != predictions.shape or targets.ndim != 2:
         raise ValueError(f"targets {targets.shape} and predictions {predictions.shape} must both be (N, L)")
+    for name, values in (("targets", targets), ("predictions", predictions)):
+        # A probability of 0.1 would otherwise count as a given label.
+        if values.dtype != bool and not ((values == 0) | (values == 1)).all():
+            raise ValueError(f"{name} hold values other than 0 and 1: apply a threshold first")
     return targets.astype(bool), predictions.astype(bool)
 
 
@@ -35,14 +44,14 @@ def _f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.
 
 def label_confusion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     """True negatives, false positives, false negatives, true positives of each label, int64 (L, 4)."""
-    true, given = _checked(targets, predictions)
+    true, given = checked(targets, predictions)
     cells = [(~true & ~given), (~true & given), (true & ~given), (true & given)]
     return np.stack([cell.sum(axis=0) for cell in cells], axis=1).astype(np.int64)
 
 
 def unlabelled_confusion(targets: np.ndarray, predictions: np.ndarray) -> dict[str, int]:
     """tn, fp, fn, tp of the class *no label*: positive where a photo carries none."""
-    true, given = _checked(targets, predictions)
+    true, given = checked(targets, predictions)
     counts = label_confusion(~true.any(axis=1)[:, None], ~given.any(axis=1)[:, None])[0]
     return dict(zip(("tn", "fp", "fn", "tp"), map(int, counts), strict=True))
 
@@ -51,9 +60,13 @@ def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     """{micro, macro, weighted, samples}_{f1, precision, recall}, subset_accuracy, hamming_loss, undefined_labels.
 
     A label neither true nor given anywhere is undefined: it is counted in `undefined_labels` and left out of the macro
-    mean, not averaged in as zero. A photo with neither counts as 0 in the mean over samples, as in scikit-learn.
+    mean, not averaged in as zero. Without any defined label micro and macro are nan. A photo without a true or a given
+    label counts as 0 in the mean over samples, as in scikit-learn, so that unlabelled photos cap that mean.
+
+    Raises:
+        ValueError: the shapes differ, or a value is neither 0 nor 1.
     """
-    true, given = _checked(targets, predictions)
+    true, given = checked(targets, predictions)
     _, fp, fn, tp = label_confusion(targets, predictions).T
     support = tp + fn
     found: dict[str, float] = {}
@@ -63,7 +76,7 @@ def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     samples = _f1(hit, (~true & given).sum(axis=1), (true & ~given).sum(axis=1))
     defined = (tp + fp + fn) > 0
     for index, name in enumerate(("f1", "precision", "recall")):
-        found[f"micro_{name}"] = float(np.nan_to_num(micro[index]))
+        found[f"micro_{name}"] = float(micro[index])
         found[f"macro_{name}"] = float(labels[index][defined].mean()) if defined.any() else float("nan")
         weighted = np.nan_to_num(labels[index]) @ support
         found[f"weighted_{name}"] = float(weighted / support.sum()) if support.sum() else float("nan")
@@ -122,7 +135,13 @@ def read_savetxt(path: str | Path) -> np.ndarray:
 
 
 def write_savetxt(path: str | Path, predictions: np.ndarray) -> None:
-    """Write a 0/1 matrix as `numpy.savetxt(fmt="%d")` does, one photo a line."""
+    """Write a 0/1 matrix as `numpy.savetxt(fmt="%d")` does, one photo a line.
+
+    Raises:
+        ValueError: a value is neither 0 nor 1; "%d" would cut a probability down to 0.
+    """
+    if not np.isin(predictions, (0, 1)).all():
+        raise ValueError("predictions hold values other than 0 and 1: apply a threshold first")
     text = io.StringIO()
     np.savetxt(text, predictions, fmt="%d")
     files.write_text(path, text.getvalue())

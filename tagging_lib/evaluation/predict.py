@@ -6,21 +6,40 @@ import numpy as np
 import torch
 from torch import nn
 
+from tagging_lib.errors import TaggingError
+
 
 @torch.inference_mode()
 def predict(module: nn.Module, batches, indices: np.ndarray) -> np.ndarray:
-    """Probabilities float32 (n, L) in [0, 1] of the photos at `indices`, in that order, without augmentation."""
+    """Probabilities float32 (n, L) in [0, 1] of the photos at `indices`, in that order, without augmentation.
+
+    `batches.plain(indices)` yields (x, targets) on the module's device; the module returns logits and is left in
+    evaluation mode.
+
+    Raises:
+        ValueError: there are no photos, so that L is unknown.
+        TaggingError: a probability is nan, which no threshold can judge.
+    """
+    if len(indices) == 0:
+        raise ValueError("indices is empty: there is nothing to predict")
     module.eval()
-    found = [torch.sigmoid(module(x).float()) for x, _ in batches.plain(indices)]
-    return torch.cat(found).cpu().numpy()
+    found = [torch.sigmoid(module(x).float()).cpu() for x, _ in batches.plain(indices)]
+    probabilities = torch.cat(found).numpy()
+    if np.isnan(probabilities).any():
+        broken = int(np.isnan(probabilities).any(axis=1).sum())
+        raise TaggingError(f"the network gives nan for {broken} of {len(indices)} photos: train it anew, more slowly")
+    return probabilities
 
 
 def predict_constant(train_targets: np.ndarray, n: int) -> np.ndarray:
     """The same answer for `n` photos, float32 (n, L) of 0 and 1: the labels that maximise micro-F1 on the training part.
 
-    The best set of k labels is that of the k most frequent ones, so L answers are tried.
+    The best set of k labels is that of the k most frequent ones, so L answers are tried; without a positive the answer
+    is no label.
     """
     counts = train_targets.sum(axis=0, dtype=np.int64)
+    if not counts.any():
+        return np.zeros((n, len(counts)), dtype=np.float32)
     order = np.argsort(-counts, kind="stable")
     sizes = np.arange(1, len(counts) + 1)
     f1 = 2 * np.cumsum(counts[order]) / (sizes * len(train_targets) + counts.sum())

@@ -15,13 +15,18 @@ FINE_GRID = np.round(np.arange(0.01, 1.0, 0.01), 2)
 
 def apply(probabilities: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
     """uint8 (N, L): 1 where the probability is at least the threshold, one for all labels or one each (L,)."""
-    return (probabilities >= np.asarray(threshold, dtype=probabilities.dtype)).astype(np.uint8)
+    return (probabilities >= _comparable(threshold, probabilities)).astype(np.uint8)
+
+
+def _comparable(threshold: float | np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The threshold in the probabilities' own precision: 0.3 as float32 is not below 0.3 as float64."""
+    whole = not np.issubdtype(probabilities.dtype, np.floating)  # 0.5 as an integer would be 0, which all reach
+    return np.asarray(threshold, dtype=np.float64 if whole else probabilities.dtype)
 
 
 def _counts(targets: np.ndarray, probabilities: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Hits and given labels at each threshold of the grid, and how many labels are true."""
-    # Compared in the probabilities' own precision: 0.3 as float32 is not below 0.3 as float64.
-    edges = np.asarray(grid, dtype=probabilities.dtype)
+    edges = _comparable(grid, probabilities)
     flat, true = probabilities.ravel(), targets.ravel().astype(bool)
     hits = np.sort(flat[true])
     every = np.sort(flat)
@@ -72,6 +77,6 @@ def exact(targets: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]
 
 
 def per_label_exact(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The exact threshold of each label by itself, float64 (L,)."""
+    """The exact threshold of each label by itself, float64 (L,); 1.0 for a label without a positive."""
     columns = range(targets.shape[1])
     return np.array([exact(targets[:, [i]], probabilities[:, [i]])[0] for i in columns])

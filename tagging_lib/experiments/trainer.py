@@ -89,7 +89,7 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
 
 def corpus_preprocessing(setting: Setting) -> Preprocessing:
     """The corpus' own channel statistics, for networks from scratch."""
-    mean, std = setting.channel_statistics
+    mean, std = (values.tolist() for values in setting.channel_statistics)
     return Preprocessing((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
 
 

@@ -133,31 +133,23 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
         "Per label: F1 between precision and recall; n is the photos that carry it",
     )
     axes = figure.add_subplot()
-    for place, row in enumerate(table.itertuples()):
-        color = colors[row.label]
-        if not np.isfinite(row.f1):
+    shades = np.array([colors[label] for label in table.label])
+    places, f1 = np.arange(len(table)), table.f1.to_numpy(dtype=float)
+    ends = table[["precision", "recall", "f1"]].to_numpy(dtype=float)
+    drawn = np.isfinite(f1)
+    low, high = np.nanmin(ends[drawn], axis=1), np.nanmax(ends[drawn], axis=1)
+    axes.hlines(places[drawn], low, high, colors=[tint(shade, 0.45) for shade in shades[drawn]], linewidth=3, zorder=1)
+    for metric, marker in (("precision", "<"), ("recall", ">")):
+        values = table[metric].to_numpy(dtype=float)[drawn]
+        axes.scatter(
+            values, places[drawn], 49, marker=marker, facecolors="white", edgecolors=shades[drawn], linewidths=1.5, zorder=2
+        )
+    axes.scatter(f1[drawn], places[drawn], 56, color=shades[drawn], zorder=3)
+    for place, value in enumerate(f1):
+        if np.isfinite(value):
+            axes.annotate(f"{value:.3f}", (1.01, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
+        else:
             axes.text(0.01, place, "no photo carries it, none was given it", va="center", size=SMALL, color=QUIET)
-            continue
-        ends = [value for value in (row.precision, row.recall) if np.isfinite(value)]
-        if ends:
-            axes.plot(
-                [min(*ends, row.f1), max(*ends, row.f1)],
-                [place, place],
-                color=tint(color, 0.45),
-                linewidth=3,
-                zorder=1,
-            )
-        hollow: dict[str, Any] = {
-            "markerfacecolor": "white",
-            "markeredgecolor": color,
-            "markeredgewidth": 1.5,
-            "linestyle": "",
-            "zorder": 2,
-        }
-        axes.plot(row.precision, place, marker="<", markersize=7, **hollow)
-        axes.plot(row.recall, place, marker=">", markersize=7, **hollow)
-        axes.plot(row.f1, place, marker="o", markersize=7.5, color=color, zorder=3)
-        axes.annotate(f"{row.f1:.3f}", (1.01, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
     axes.set_yticks(range(len(table)), [f"{name(row.label)}  (n={row.support:,.0f})" for row in table.itertuples()])
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlim(-0.01, 1.01)

@@ -37,7 +37,7 @@ TRAINED_COLORS = {"all": "#0072b2", "last-stage": "#009e73", "head": "#d55e00", 
 # Oliveira and Fernandes 2009). Names always stand beside colours, so a longer label set may reuse them.
 LABEL_COLORS = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#6c0000", "#003078", "#d8b424",
-    "#903c48", "#30a8fc", "#8460fc", "#9cc09c", "#185484", "#5400b4", "#4800f0",
+    "#903c48", "#30a8fc", "#8460fc", "#9cc09c", "#185484", "#5400b4", "#006000",
 )  # fmt: skip
 SHADES = LinearSegmentedColormap.from_list("shades", ["#f4f7fa", "#b9d2e6", "#5b9bc8", "#0f619c", "#06305a"])
 

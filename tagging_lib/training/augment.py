@@ -1,8 +1,9 @@
 """The original's augmentation, for a whole batch on the device, each photo with its own draw.
 
 Five transforms, each applied to a photo with probability 0.5; greyscale and perspective then draw once more by their
-own probability. Flip, rotation and perspective become one homography and one resampling per photo: the original
-resampled twice, which blurs a little more, and it turned the photo before it changed the colours, which commutes.
+own probability. Flip, rotation and perspective become one homography and one resampling per photo, after the colours.
+The original flipped, turned, changed colours, and then changed the perspective, so two things differ: it resampled
+twice, which blurs a little more, and its contrast saw the black corners that the turn leaves.
 """
 
 from __future__ import annotations
@@ -66,6 +67,13 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
     bent = rotation | perspective
     mirrored = flip & ~bent
     images = images.clone()
+    if "color" in chosen and chosen["color"].any():
+        rows = chosen["color"].nonzero().squeeze(1)
+        factors, order = draw_jitter(len(rows), generator)
+        images[rows.to(device)] = jitter(images[rows.to(device)], factors.to(device), order)
+    if "greyscale" in chosen and chosen["greyscale"].any():
+        rows = chosen["greyscale"].nonzero().squeeze(1).to(device)
+        images[rows] = greyscale(images[rows])
     if mirrored.any():
         rows = mirrored.nonzero().squeeze(1).to(device)
         images[rows] = images[rows].flip(-1)
@@ -76,13 +84,6 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
         maps[perspective] = maps[perspective] @ perspectives(draw_corners(int(perspective.sum()), side, generator), side)
         rows = bent.nonzero().squeeze(1)
         images[rows.to(device)] = warp(images[rows.to(device)], maps[rows])
-    if "color" in chosen and chosen["color"].any():
-        rows = chosen["color"].nonzero().squeeze(1)
-        factors, order = draw_jitter(len(rows), generator)
-        images[rows.to(device)] = jitter(images[rows.to(device)], factors.to(device), order)
-    if "greyscale" in chosen and chosen["greyscale"].any():
-        rows = chosen["greyscale"].nonzero().squeeze(1).to(device)
-        images[rows] = greyscale(images[rows])
     return images
 
 
@@ -121,10 +122,10 @@ def perspectives(corners: Tensor, side: int) -> Tensor:
     """Homographies (B, 3, 3) that take output positions in [-1, 1]² to input positions, corners (B, 4, 2) in pixels."""
     if len(corners) == 0:
         return torch.zeros(0, 3, 3, dtype=torch.float64)
-    # Pixel p has its centre at (2p + 1) / side - 1.
-    moved = (2 * corners + 1) / side - 1
+    # Torchvision reads the corners as positions from the photo's edge, not as pixel centres; so do we.
+    moved = 2 * corners / side - 1
     last = side - 1
-    fixed = (2 * torch.tensor([[0, 0], [last, 0], [last, last], [0, last]], dtype=torch.float64) + 1) / side - 1
+    fixed = 2 * torch.tensor([[0, 0], [last, 0], [last, last], [0, last]], dtype=torch.float64) / side - 1
     equations = torch.zeros(len(corners), 8, 8, dtype=torch.float64)
     right = fixed.reshape(1, 8).expand(len(corners), 8)
     x, y = moved[..., 0], moved[..., 1]

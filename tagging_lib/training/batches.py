@@ -19,7 +19,8 @@ SHUFFLE, AUGMENT, VIEW = range(3)  # what a seed is derived for
 
 def derived_seed(*parts: int) -> int:
     """A 63-bit seed from integers such as (seed, epoch, step); equal parts give equal seeds, others unrelated ones."""
-    return int(np.random.SeedSequence(parts).generate_state(2, np.uint64)[0] >> np.uint64(1))
+    # Their number is hashed too: a SeedSequence pads with zeros, so (1,) and (1, 0) would be one.
+    return int(np.random.SeedSequence((len(parts), *parts)).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def _generator(*parts: int) -> torch.Generator:

@@ -48,10 +48,12 @@ def save(
         save_file(kept, str(temporary), metadata={"checkpoint": json.dumps(description)})
 
 
-def load(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any) -> tuple[dict, dict] | None:
-    """Restore what `save` kept and return (best weights, facts); None when there is no whole checkpoint.
+def load(
+    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any, same: dict[str, Any]
+) -> tuple[dict, dict] | None:
+    """Restore what `save` kept and return (best weights, facts); None, and nothing changed, without such a checkpoint.
 
-    A damaged file is set aside with a warning.
+    A damaged file, and one whose facts differ from `same` (it is of another training), are set aside with a warning.
     """
     path = folder / "checkpoint.safetensors"
     if not path.exists():
@@ -62,11 +64,18 @@ def load(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, sche
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         if _digest(tensors) != description["digest"]:
             raise ValueError("checksum")
+        for name, value in same.items():
+            if description[name] != value:
+                raise ValueError(f"it is of a training with another {name}")
+        held = _part(tensors, "module/")
+        shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
+        if {name: tensor.shape for name, tensor in held.items()} != shapes:
+            raise ValueError("it is of another network")
     except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
-        logger.warning("%s is damaged (%s): set aside, training starts over", path, error)
+        logger.warning("%s cannot be used (%s): set aside, training starts over", path, error)
         path.replace(path.with_suffix(".damaged"))
         return None
-    module.load_state_dict(_part(tensors, "module/"))
+    module.load_state_dict(held)
     state: dict[int, dict] = {int(index): dict(entries) for index, entries in description["scalars"].items()}
     for name, tensor in _part(tensors, "optimizer/").items():
         index, entry = name.split("/")

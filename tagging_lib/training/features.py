@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from tagging_lib import files
+from tagging_lib.errors import TaggingError
 from tagging_lib.models.zoo import Tagger
 from tagging_lib.progress import progress
 from tagging_lib.training.batches import PhotoBatches
@@ -50,8 +51,9 @@ def cached(path: Path, compute) -> np.ndarray:
     if path.exists() and note.exists():
         try:
             if files.read_json(note)["sha256"] == files.sha256(path):
-                return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, KeyError):
+                # Copy on write: torch warns of arrays that it may not write to.
+                return np.load(path, mmap_mode="c", allow_pickle=False)
+        except (TaggingError, ValueError, OSError, KeyError, TypeError):
             pass
         logger.warning("%s is damaged: set aside and computed again", path)
         path.replace(path.with_suffix(".damaged"))

@@ -60,8 +60,7 @@ def fit(
     All randomness comes from (seed, epoch), so a training that continues from `checkpoint` ends in the same bits as one
     that was never interrupted.
     """
-    parameters = trainable_parameters(module)
-    optimizer = _optimizer(parameters, recipe)
+    optimizer = _optimizer(trainable_parameters(module), recipe)
     steps = _steps(module, len(train), batches.batch_size)
     schedule = _schedule(optimizer, recipe, steps)
     loss_of = losses.build(recipe.loss, None if pos_weight is None else pos_weight.to(device))
@@ -69,9 +68,10 @@ def fit(
     history: list[dict[str, float]] = []
     best: dict[str, Tensor] = {}
     best_epoch, best_f1 = 0, -1.0
+    same = {"recipe": _plain_dict(recipe), "photos": len(train)}
     if checkpoint is not None:
-        restored = checkpoints.load(checkpoint, module, optimizer, schedule)
-        if restored is not None and restored[1]["recipe"] == _plain_dict(recipe):
+        restored = checkpoints.load(checkpoint, module, optimizer, schedule, same)
+        if restored is not None:
             best, facts = restored
             history, best_epoch, best_f1 = facts["history"], facts["best_epoch"], facts["best_f1"]
             logger.info("continuing after epoch %d of %d", len(history), recipe.epochs)
@@ -90,9 +90,10 @@ def fit(
         entry["validation_loss"], entry["validation_f1"] = _monitor(module, batches, validation, recipe, loss_of)
         entry["seconds"] = time.perf_counter() - started
         history.append(entry)
-        if recipe.keep == "best" and entry["validation_f1"] > best_f1:
+        if entry["validation_f1"] > best_f1:
             best_epoch, best_f1 = epoch, entry["validation_f1"]
-            best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+            if recipe.keep == "best":
+                best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
         logger.info(
             "epoch %d/%d: train loss %.4f F1 %.3f, validation loss %.4f F1 %.3f, %.1f s",
             epoch,
@@ -100,7 +101,7 @@ def fit(
             *(entry[name] for name in ("train_loss", "train_f1", "validation_loss", "validation_f1", "seconds")),
         )
         if checkpoint is not None and epoch < recipe.epochs:
-            facts = {"history": history, "best_epoch": best_epoch, "best_f1": best_f1, "recipe": _plain_dict(recipe)}
+            facts = same | {"history": history, "best_epoch": best_epoch, "best_f1": best_f1}
             checkpoints.save(checkpoint, module, optimizer, schedule, best, facts)
 
     if best:
@@ -135,7 +136,9 @@ def _steps(module: nn.Module, photos: int, batch_size: int) -> int:
 
 
 def _normalises_batches(module: nn.Module) -> bool:
-    return any(isinstance(part, BATCH_NORMS) and part.weight.requires_grad for part in module.modules())
+    return any(
+        isinstance(part, BATCH_NORMS) and (not part.affine or part.weight.requires_grad) for part in module.modules()
+    )
 
 
 def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
@@ -145,7 +148,7 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> t
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=recipe.learning_rate,
-            total_steps=total + 1,
+            total_steps=total,
             cycle_momentum=recipe.optimizer == "sgd",
             base_momentum=base,
             max_momentum=top,

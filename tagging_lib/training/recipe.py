@@ -48,6 +48,11 @@ class Recipe:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise TaggingError(f"recipe: {name} is {getattr(self, name)!r}: choose one of {', '.join(allowed)}")
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise TaggingError(f"recipe: {name} is {getattr(self, name)}: it must be above 0")
+        for name in ("epochs", "batch_size", "learning_rate", "patience", "monitor_photos"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise TaggingError(f"recipe: {name} is {value}: it must be above 0")
+        if not 0 < self.monitor_threshold < 1:
+            raise TaggingError(f"recipe: monitor_threshold is {self.monitor_threshold}: it must lie between 0 and 1")
+        if not 0 < self.momentum[0] <= self.momentum[1] < 1:
+            raise TaggingError(f"recipe: momentum is {self.momentum}: give base and maximum, between 0 and 1")

@@ -165,6 +165,6 @@ def develop(canvas: Canvas, side: int, *, night: bool, grey: bool) -> np.ndarray
     contrast = rng.uniform(0.92, 1.14)
     display = blur((display - 0.5) * contrast + 0.5, max(0.0, rng.normal(0.3, 0.25)))
     coarse = noise(rng, side, side / 2, 2)[..., None] - 0.5
-    strength = abs(rng.normal(0, 0.018)) + (0.02 if night else 0.006)
-    display = display + strength * (rng.standard_normal((side, side, 1 if grey else 3), np.float32) + 1.5 * coarse)
+    strength = abs(rng.normal(0, 0.008)) + (0.012 if night else 0.004)
+    display = display + strength * (rng.standard_normal((side, side, 1 if grey else 3), np.float32) + 1.2 * coarse)
     return np.rint(np.clip(display, 0, 1) * 255).astype(np.uint8)

@@ -96,13 +96,15 @@ class Solids:
         seen = inside & (z > self.depth[part])
         if not seen.any():
             return
+        normal = normal / np.maximum(np.sqrt(np.einsum("ijk,ijk->ij", normal, normal)), np.float32(1e-6))[..., None]
         if mottle or bump:
             values, right, down = self.grain(grain)
             if mottle:
-                paint = paint * np.maximum(1 + mottle * values[part], 0.05)[..., None]
+                paint = paint * np.maximum(1 + np.float32(mottle) * values[part], np.float32(0.05))[..., None]
             if bump:
-                normal = normal - bump * np.stack([right[part], down[part], np.zeros_like(z)], -1)
-        normal = normal / np.maximum(np.sqrt((normal * normal).sum(-1, keepdims=True)), 1e-6)
+                normal[..., 0] -= np.float32(bump) * right[part]
+                normal[..., 1] -= np.float32(bump) * down[part]
+                normal /= np.sqrt(np.einsum("ijk,ijk->ij", normal, normal) + np.float32(1e-6))[..., None]
         np.copyto(self.depth[part], z, where=seen)
         np.copyto(self.gloss[part], np.float32(gloss), where=seen)
         np.copyto(self.normal[part], normal, where=seen[..., None], casting="same_kind")
@@ -141,7 +143,7 @@ class Solids:
         inside = under > 0
         if ragged:
             # `under` is z's radius² at the pixel: compare with the most it can be.
-            inside &= under * form[2, 2] > ragged * (0.5 + 0.7 * self.grain("leaf")[0][part])
+            inside &= under * form[2, 2] > np.float32(ragged) * (0.5 + 0.7 * self.grain("leaf")[0][part])
         place = np.stack([dx, dy, z], -1)
         if keep is not None or pattern is not None:
             own = place @ (turn / radius).astype(np.float32)
@@ -150,7 +152,7 @@ class Solids:
             if pattern is not None:
                 paint = pattern(own, paint)
         normal = place @ form
-        self._write(part, inside, z + np.float32(at[2]), normal * min(radius), paint, **look)
+        self._write(part, inside, z + np.float32(at[2]), normal, paint, **look)
 
     def rod(
         self,
@@ -163,6 +165,7 @@ class Solids:
     ) -> None:
         """A limb from one ball to another, its radius changing evenly. `look`: gloss, mottle, bump, grain."""
         a, b = np.asarray(start, np.float32), np.asarray(end, np.float32)
+        radius, end_radius = float(radius), float(end_radius)  # NumPy's doubles would turn every array into doubles
         widest = max(radius, end_radius)
         middle, reach = (a + b) / 2, np.abs(a - b) / 2 + widest
         part = self._part(middle[0], middle[1], reach[0], reach[1])
@@ -190,8 +193,8 @@ class Solids:
         for sigma in (bevel * 0.25, bevel):
             height = blur(height, sigma * self.canvas.size) * np.pad(mask, 1)
         down, right = (slope[1:-1, 1:-1] for slope in np.gradient(height * np.float32(2 * bevel * self.canvas.size)))
-        normal = np.stack([tilt[0] - right, tilt[1] - down, np.ones_like(mask)], -1)
-        self._write(part, mask > 0.5, z + bevel * height[1:-1, 1:-1], normal, paint, **look)
+        normal = np.stack([np.float32(tilt[0]) - right, np.float32(tilt[1]) - down, np.ones_like(mask)], -1)
+        self._write(part, mask > 0.5, np.float32(z) + np.float32(bevel) * height[1:-1, 1:-1], normal, paint, **look)
 
     def lay(self, light: Light, *, defocus: float = 0.0, haze: float = 0.0, haze_colour: Any = 0.0) -> None:
         """Light the bodies and lay them over the canvas; `defocus` is a blur as a fraction of the side."""

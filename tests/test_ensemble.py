@@ -1,0 +1,43 @@
+"""Several answers as one, against counting by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tagging_lib.evaluation import ensemble
+
+
+def test_the_mean_is_taken_photo_by_photo_and_label_by_label():
+    random = np.random.default_rng(0)
+    parts = [random.random((6, 3)).astype(np.float32) for _ in range(4)]
+    found = ensemble.mean_probability(parts)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, sum(part.astype(float) for part in parts) / 4, rtol=1e-6)
+    assert not np.allclose(found, parts[0])
+
+
+def test_the_mean_of_one_is_itself_and_of_zeros_and_ones_stays_within_them():
+    one = np.array([[0.0, 0.1, 1.0]], dtype=np.float32)
+    np.testing.assert_array_equal(ensemble.mean_probability([one]), one)
+    assert ensemble.mean_probability([one] * 7).max() <= 1 and ensemble.mean_probability([one] * 7).min() >= 0
+
+
+def test_a_label_needs_more_than_half_of_the_votes():
+    votes = [np.array([[1, 1, 1, 0]]), np.array([[1, 1, 0, 0]]), np.array([[1, 0, 0, 0]])]
+    assert ensemble.majority_vote(votes).tolist() == [[1, 1, 0, 0]]
+    assert ensemble.majority_vote(votes[:2]).tolist() == [[1, 1, 0, 0]]
+    found = ensemble.majority_vote(votes[1:])
+    assert found.tolist() == [[1, 0, 0, 0]], "a tie gives no label"
+    assert found.dtype == np.uint8
+
+
+def test_many_votes_do_not_overflow():
+    assert ensemble.majority_vote([np.ones((1, 1), dtype=np.uint8)] * 300).tolist() == [[1]]
+
+
+def test_answers_for_other_photos_or_none_at_all_are_refused():
+    with pytest.raises(ValueError):
+        ensemble.mean_probability([np.zeros((2, 3)), np.zeros((3, 3))])
+    with pytest.raises(ValueError):
+        ensemble.majority_vote([])

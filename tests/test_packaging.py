@@ -1,0 +1,209 @@
+"""environment.yml, pyproject.toml and the lock say the same, and the scripts find out what an environment lacks."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+LINES = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+LOCK = dict(line.split("==") for line in LINES)
+REQUIREMENTS = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["test"]]
+# torch brings these itself, others on each platform and for each of its builds.
+OF_THE_PLATFORM = ("nvidia-", "cuda-", "triton")
+
+
+def tracked() -> list[Path]:
+    """Files under version control, or that would be; without git, all but what the tools make."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if listed.returncode == 0:
+        return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    made = {".venv", "data", "outputs", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
+    return [path for path in ROOT.rglob("*") if path.is_file() and not made & set(path.relative_to(ROOT).parts)]
+
+
+def test_the_lock_is_plain_sorted_and_without_repetition():
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*==[0-9][0-9a-z.]*", line) for line in LINES)
+    assert list(LOCK) == sorted(set(LOCK)) and len(LOCK) == len(LINES)
+    assert not [name for name in LOCK if name.startswith(OF_THE_PLATFORM)]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda requirement: requirement.name)
+def test_the_lock_meets_every_requirement(requirement):
+    assert requirement.specifier.contains(LOCK[canonicalize_name(requirement.name)])
+
+
+def test_the_lock_is_closed():
+    """What a locked package of the locked version needs is locked too, so that an installation leaves nothing open."""
+    open_ends = []
+    for name, version in LOCK.items():
+        try:
+            if Version(metadata.version(name)) != Version(version):
+                continue
+        except metadata.PackageNotFoundError:
+            continue
+        for needed in map(Requirement, metadata.requires(name) or []):
+            key = canonicalize_name(needed.name)
+            wanted = needed.marker is None or needed.marker.evaluate({**default_environment(), "extra": ""})
+            if wanted and not key.startswith(OF_THE_PLATFORM) and key not in LOCK:
+                open_ends.append(f"{name} needs {needed}")
+            elif wanted and key in LOCK and not needed.specifier.contains(LOCK[key], prereleases=True):
+                open_ends.append(f"{name} needs {needed}, locked is {LOCK[key]}")
+    if sys.platform == "linux":  # elsewhere packages of that platform join in
+        assert not open_ends
+
+
+def test_conda_installs_the_same_lock():
+    entries = CONDA["dependencies"]
+    python = next(entry for entry in entries if str(entry).startswith("python="))
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python=") + ".0")
+    pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
+    assert pip[0] == "-r requirements.lock"
+    # Whatever conda installed by itself would be a second set of versions.
+    assert {entry.split("=")[0] for entry in entries if isinstance(entry, str)} == {"python", "pip"}
+
+
+def test_contributing_names_every_dependency():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert not [requirement.name for requirement in REQUIREMENTS if f"**{requirement.name}**" not in text]
+
+
+def test_versions_agree():
+    import tagging_lib
+
+    assert tagging_lib.__version__ == PROJECT["version"]
+    assert f"## {PROJECT['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_no_tracked_file_names_a_package_registry():
+    dot = "."  # put together here, so that this file names none either
+    hosts = [dot.join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("anaconda", "org"), ("anaconda", "com"))]
+    hosts += [dot.join(parts) for parts in (("download", "pytorch", "org"), ("npmjs", "org"), ("crates", "io"), ("ghcr", "io"))]
+    found = []
+    for path in tracked():
+        content = path.read_bytes().lower()
+        found += [f"{path.relative_to(ROOT)} names {host}" for host in hosts if host.encode() in content]
+        if path.suffix in {".lock", ".yml", ".toml", ".sh", ".txt"} and b"index-url" in content:
+            found.append(f"{path.relative_to(ROOT)} names an index")
+    assert not found
+
+
+@pytest.mark.parametrize("script", ["run_all.sh", "run_tests.sh", ".ci/run"])
+def test_scripts_are_executable_and_parse(script):
+    assert os.access(ROOT / script, os.X_OK)
+    subprocess.run(["bash", "-n", ROOT / script], check=True)
+    assert "set -euo pipefail" in (ROOT / script).read_text(encoding="utf-8")
+
+
+def test_the_data_and_outputs_folders_explain_themselves():
+    assert (ROOT / "data" / "README.md").is_file() and (ROOT / "outputs" / "README.md").is_file()
+
+
+def check(*extras, **environment):
+    return subprocess.run(
+        [sys.executable, ROOT / "scripts" / "check_environment.py", *extras],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def test_this_environment_satisfies_the_check():
+    assert check("test").returncode == 0, check("test").stdout
+
+
+def fake_distribution(folder: Path, name: str, version: str, *requires: str) -> None:
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir(parents=True)
+    needed = "".join(f"Requires-Dist: {line}\n" for line in requires)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needed}")
+
+
+def test_too_old_a_package_is_named(tmp_path):
+    fake_distribution(tmp_path, "timm", "0.9.0")
+    shown = check(PYTHONPATH=str(tmp_path))
+    assert shown.returncode == 1
+    assert shown.stdout == "timm is 0.9.0, needed is >=1.0\n"
+
+
+def test_a_torchvision_for_another_torch_is_named(tmp_path):
+    fake_distribution(tmp_path, "torchvision", "0.28.0", "torch==2.13.0")
+    fake_distribution(tmp_path, "torch", "2.12.0")
+    shown = check(PYTHONPATH=str(tmp_path))
+    assert shown.returncode == 1
+    assert "torch is 2.12.0, torchvision needs ==2.13.0" in shown.stdout
+
+
+def fake_python(folder: Path, missing: str) -> None:
+    """An interpreter that says what it lacks when asked by the check, and otherwise notes its arguments."""
+    folder.mkdir(parents=True)
+    answer = f'echo "{missing}"; exit 1' if missing else "exit 0"
+    for name in ("python", "python3"):
+        (folder / name).write_text(
+            "#!/bin/sh\n"
+            'case "$*" in\n'
+            "  --version) exit 0 ;;\n"
+            f"  *check_environment.py*) {answer} ;;\n"
+            '  *) echo "ran $0 $*" ;;\n'
+            "esac\n"
+        )
+        (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the scripts alone, with an active environment that lacks something and no uv at hand."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("run_all.sh", "scripts/environment.sh", "scripts/check_environment.py"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / "run_all.sh").chmod(0o755)
+    fake_python(tmp_path / "active", "torch is not installed")
+    return tmp_path
+
+
+def run_all(checkout: Path, *arguments: str):
+    path = f"{checkout / 'active'}:/usr/bin:/bin"
+    return subprocess.run(
+        [checkout / "run_all.sh", *arguments], env={"PATH": path, "HOME": str(checkout)}, capture_output=True, text=True
+    )
+
+
+def test_the_active_environment_is_taken_when_it_satisfies(checkout):
+    import shutil
+
+    shutil.rmtree(checkout / "active")
+    fake_python(checkout / "active", "")
+    shown = run_all(checkout, "--corpus", "my photos", "--only", "03")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == f"ran {checkout}/active/python -m tagging_lib.cli study --corpus my photos --only 03\n"
+    assert "active one" in shown.stderr
+
+
+def test_the_environment_of_an_earlier_call_is_used_again(checkout):
+    fake_python(checkout / ".venv" / "bin", "")
+    shown = run_all(checkout)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout == f"ran {checkout}/.venv/bin/python -m tagging_lib.cli study\n"
+
+
+def test_a_failing_installation_ends_the_script(checkout):
+    """Nothing of the study runs in an environment that is known to be incomplete."""
+    fake_python(checkout / ".venv" / "bin", "torch is not installed")
+    shown = run_all(checkout)
+    assert shown.returncode != 0
+    assert "torch is not installed" in shown.stderr and "tagging_lib" not in shown.stdout

@@ -1,0 +1,105 @@
+"""Thresholds: the boundary, the grid, and the exact search against trying every probability."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, precision_recall_curve, precision_score, recall_score
+
+from tagging_lib.evaluation import metrics, thresholds
+
+
+def random_probabilities(seed: int, photos: int = 60, labels: int = 4, decimals: int | None = None):
+    random = np.random.default_rng(seed)
+    targets = (random.random((photos, labels)) < 0.3).astype(np.uint8)
+    probabilities = np.clip(0.25 * targets + 0.75 * random.random((photos, labels)), 0, 1)
+    if decimals is not None:
+        probabilities = np.round(probabilities, decimals)
+    return targets, probabilities.astype(np.float32)
+
+
+def test_the_grid_is_the_originals():
+    assert thresholds.GRID.tolist() == [round(0.05 * step, 2) for step in range(1, 20)]
+
+
+def test_a_probability_equal_to_the_threshold_gives_the_label_in_either_precision():
+    for dtype in (np.float32, np.float64):
+        probabilities = thresholds.GRID.astype(dtype)[None, :]
+        assert (thresholds.apply(probabilities, thresholds.GRID) == 1).all()
+        assert (thresholds.apply(np.nextafter(probabilities, dtype(0)), thresholds.GRID) == 0).all()
+
+
+def test_threshold_zero_gives_every_label_and_one_only_the_certain():
+    probabilities = np.array([[0.0, 0.5, 1.0]], dtype=np.float32)
+    assert thresholds.apply(probabilities, 0.0).tolist() == [[1, 1, 1]]
+    found = thresholds.apply(probabilities, 1.0)
+    assert found.tolist() == [[0, 0, 1]] and found.dtype == np.uint8
+
+
+def test_a_threshold_for_each_label_applies_to_its_column():
+    probabilities = np.full((2, 3), 0.5, dtype=np.float32)
+    assert thresholds.apply(probabilities, np.array([0.4, 0.5, 0.6])).tolist() == [[1, 1, 0]] * 2
+
+
+def test_answers_of_whole_numbers_survive_a_threshold():
+    answers = np.array([[0, 1]], dtype=np.uint8)
+    assert thresholds.apply(answers, 0.5).tolist() == [[0, 1]]
+    assert thresholds.sweep(np.array([[0, 1]]), answers).f1.tolist() == [1.0] * len(thresholds.GRID)
+
+
+@pytest.mark.parametrize("seed, decimals", [(0, None), (1, 1), (2, 2), (3, 2)])
+def test_a_sweep_equals_scikit_learn_at_each_threshold(seed, decimals):
+    targets, probabilities = random_probabilities(seed, decimals=decimals)
+    table = thresholds.sweep(targets, probabilities)
+    assert table.threshold.tolist() == thresholds.GRID.tolist()
+    for line in table.itertuples():
+        given = thresholds.apply(probabilities, line.threshold)
+        for name, scorer in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+            assert getattr(line, name) == pytest.approx(scorer(targets, given, average="micro", zero_division=0))
+
+
+def test_best_on_grid_is_the_grids_maximum_and_the_middle_of_equals():
+    targets, probabilities = random_probabilities(5)
+    table = thresholds.sweep(targets, probabilities)
+    best = thresholds.best_on_grid(targets, probabilities)
+    assert best in thresholds.GRID
+    assert table.f1[table.threshold == best].item() == table.f1.max()
+    # Everything true at 0.9 and everything false at 0.1: all of 0.15 … 0.90 is perfect, 0.55 in the middle.
+    clear = np.where(targets == 1, 0.9, 0.1).astype(np.float32)
+    assert thresholds.best_on_grid(targets, clear) == 0.55
+
+
+@pytest.mark.parametrize("seed, decimals", [(0, None), (1, None), (2, 1), (3, 2), (4, 1)])
+def test_the_exact_threshold_beats_every_other_and_its_f1_is_what_applying_it_gives(seed, decimals):
+    targets, probabilities = random_probabilities(seed, decimals=decimals)
+    threshold, f1 = thresholds.exact(targets, probabilities)
+    assert metrics.score(targets, thresholds.apply(probabilities, threshold))["micro_f1"] == pytest.approx(f1)
+    every = [f1_score(targets, probabilities >= value, average="micro") for value in np.unique(probabilities)]
+    assert f1 == pytest.approx(max(every))
+    precision, recall, _ = precision_recall_curve(targets.ravel(), probabilities.ravel())
+    assert f1 == pytest.approx(np.nanmax(2 * precision * recall / np.maximum(precision + recall, 1e-12)))
+    assert f1 >= thresholds.sweep(targets, probabilities, thresholds.FINE_GRID).f1.max() - 1e-12
+
+
+def test_the_exact_threshold_does_not_split_equal_probabilities():
+    targets, probabilities = np.array([[1], [0], [0], [0]]), np.full((4, 1), 0.5, dtype=np.float32)
+    assert thresholds.exact(targets, probabilities) == (0.5, pytest.approx(0.4))
+
+
+def test_without_a_positive_nothing_is_found_and_nothing_breaks():
+    targets, probabilities = np.zeros((6, 2), dtype=np.uint8), np.full((6, 2), 0.7, dtype=np.float32)
+    assert thresholds.exact(targets, probabilities) == (1.0, 0.0)
+    assert (thresholds.sweep(targets, probabilities)[["f1", "precision", "recall"]] == 0).all(axis=None)
+    assert thresholds.best_on_grid(targets, probabilities) in thresholds.GRID
+
+
+def test_thresholds_per_label_are_each_columns_own_optimum():
+    targets, probabilities = random_probabilities(8)
+    targets[:, 3] = 0
+    found = thresholds.per_label_exact(targets, probabilities)
+    assert found.shape == (4,) and found[3] == 1.0
+    given = thresholds.apply(probabilities, found)
+    for label in range(3):
+        every = [f1_score(targets[:, label], probabilities[:, label] >= v) for v in np.unique(probabilities[:, label])]
+        assert f1_score(targets[:, label], given[:, label]) == pytest.approx(max(every))
+    assert not given[:, 3].any()

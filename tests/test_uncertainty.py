@@ -1,0 +1,169 @@
+"""Intervals and tests against slow loops, known distributions and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import f1_score
+
+from tagging_lib.evaluation import metrics, uncertainty
+
+
+def random_answers(seed: int, photos: int = 150, labels: int = 5, wrong: tuple[float, ...] = (0.15,)):
+    random = np.random.default_rng(seed)
+    targets = (random.random((photos, labels)) < 0.3).astype(np.uint8)
+    answers = [np.where(random.random(targets.shape) < share, 1 - targets, targets).astype(np.uint8) for share in wrong]
+    return targets, *answers
+
+
+def test_the_interval_is_that_of_a_loop_over_resampled_photos():
+    targets, predictions = random_answers(0, photos=60)
+    random = np.random.default_rng(99)
+    slow = []
+    for _ in range(1500):
+        rows = random.integers(0, 60, 60)
+        slow.append(f1_score(targets[rows], predictions[rows], average="micro"))
+    expected = np.quantile(slow, [0.025, 0.975])
+    # Both are drawn: 1,500 resamples leave the ends uncertain by about a tenth of the interval's width.
+    found = uncertainty.bootstrap_interval(targets, predictions)
+    np.testing.assert_allclose(found, expected, atol=0.1 * (expected[1] - expected[0]))
+
+
+def test_resampled_sums_are_those_of_whole_photos_drawn_with_replacement():
+    counts = np.array([[1, 0, 0], [0, 10, 0], [0, 0, 100]], dtype=np.float32)
+    sums = uncertainty._resampled(counts, 4000, seed=3)
+    times = sums / [1, 10, 100]
+    assert (times.sum(axis=1) == 3).all() and (times == times.round()).all()
+    np.testing.assert_allclose(times.mean(axis=0), 1, atol=0.06)
+    np.testing.assert_allclose(times.var(axis=0), 3 * (1 / 3) * (2 / 3), atol=0.06)
+
+
+def test_the_interval_of_one_label_that_every_photo_carries_matches_the_binomial():
+    # With one label true everywhere F1 is 2h/(1+h), h the share of hits: an increasing function of a binomial share.
+    targets = np.ones((400, 1), dtype=np.uint8)
+    predictions = np.zeros_like(targets)
+    predictions[:300] = 1
+    share = stats.binom.ppf([0.025, 0.975], 400, 0.75) / 400
+    found = uncertainty.bootstrap_interval(targets, predictions)
+    np.testing.assert_allclose(found, 2 * share / (1 + share), atol=0.003)
+
+
+def test_the_interval_covers_the_true_score_about_as_often_as_it_says():
+    covered, population = 0, random_answers(5, photos=20_000)
+    true = metrics.score(*population)["micro_f1"]
+    random = np.random.default_rng(1)
+    for seed in range(200):
+        rows = random.integers(0, 20_000, 150)
+        low, high = uncertainty.bootstrap_interval(population[0][rows], population[1][rows], resamples=400, seed=seed)
+        covered += low <= true <= high
+    assert 0.89 <= covered / 200 <= 0.99  # 0.95 give or take four standard errors
+
+
+def test_the_interval_is_the_same_for_the_same_seed_and_wider_for_a_higher_level():
+    targets, predictions = random_answers(2)
+    first = uncertainty.bootstrap_interval(targets, predictions, resamples=500)
+    assert first == uncertainty.bootstrap_interval(targets, predictions, resamples=500)
+    assert first != uncertainty.bootstrap_interval(targets, predictions, resamples=500, seed=1)
+    wider = uncertainty.bootstrap_interval(targets, predictions, resamples=500, level=0.99)
+    assert wider[0] < first[0] < metrics.score(targets, predictions)["micro_f1"] < first[1] < wider[1]
+
+
+def test_memory_limits_the_chunk_but_not_the_result_s_size(monkeypatch):
+    targets, predictions = random_answers(2)
+    whole = uncertainty.bootstrap_interval(targets, predictions)
+    monkeypatch.setattr(uncertainty, "AT_ONCE", 1)  # one resample at a time
+    np.testing.assert_allclose(uncertainty.bootstrap_interval(targets, predictions, resamples=3000), whole, atol=0.004)
+
+
+def test_degenerate_input_gives_nan_or_a_point():
+    nothing = np.zeros((5, 3), dtype=np.uint8)
+    assert np.isnan(uncertainty.bootstrap_interval(nothing[:0], nothing[:0])).all()
+    assert np.isnan(uncertainty.bootstrap_interval(nothing, nothing)).all()
+    ones = np.ones((5, 3), dtype=np.uint8)
+    assert uncertainty.bootstrap_interval(ones, ones) == (1.0, 1.0)
+    assert uncertainty.bootstrap_interval(ones, nothing) == (0.0, 0.0)
+    assert uncertainty.bootstrap_interval(ones[:1], ones[:1]) == (1.0, 1.0)
+    found = uncertainty.paired_difference(nothing, nothing, nothing)
+    assert np.isnan(found["difference"]) and found["p"] == 1.0
+
+
+def test_resamples_without_any_label_are_passed_over():
+    # One labelled photo among four: about a third of the resamples draw none and have no F1.
+    targets = np.zeros((4, 2), dtype=np.uint8)
+    targets[0, 0] = 1
+    assert uncertainty.bootstrap_interval(targets, targets) == (1.0, 1.0)
+
+
+def test_answers_for_other_photos_are_refused():
+    targets, a, b = random_answers(0, wrong=(0.1, 0.1))
+    with pytest.raises(ValueError, match="must both be"):
+        uncertainty.paired_difference(targets, a, b[:-1])
+    with pytest.raises(ValueError, match="predictions hold"):
+        uncertainty.bootstrap_interval(targets, np.full(targets.shape, 0.3))
+
+
+def test_the_same_answers_do_not_differ():
+    targets, a = random_answers(0)
+    assert uncertainty.paired_difference(targets, a, a) == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
+def test_a_difference_is_that_of_the_scores_and_turns_its_sign():
+    targets, a, b = random_answers(1, wrong=(0.05, 0.2))
+    found, turned = uncertainty.paired_difference(targets, a, b), uncertainty.paired_difference(targets, b, a)
+    expected = metrics.score(targets, a)["micro_f1"] - metrics.score(targets, b)["micro_f1"]
+    assert found["difference"] == pytest.approx(expected) == pytest.approx(-turned["difference"])
+    assert (found["low"], found["high"]) == pytest.approx((-turned["high"], -turned["low"]))
+    assert 0 < found["low"] < expected < found["high"]
+    assert found["p"] < 0.001
+
+
+def test_p_is_that_of_all_swaps_where_they_can_be_counted():
+    targets, a, b = random_answers(4, photos=10, labels=3, wrong=(0.05, 0.3))
+    observed = abs(metrics.score(targets, a)["micro_f1"] - metrics.score(targets, b)["micro_f1"])
+    extreme = 0
+    for bits in range(2**10):
+        swap = (bits >> np.arange(10) & 1).astype(bool)[:, None]
+        one, other = np.where(swap, b, a), np.where(swap, a, b)
+        difference = f1_score(targets, one, average="micro") - f1_score(targets, other, average="micro")
+        extreme += abs(difference) >= observed - 1e-12
+    assert uncertainty.paired_difference(targets, a, b)["p"] == pytest.approx(extreme / 2**10, abs=0.02)
+
+
+def test_p_is_uniform_where_two_rows_are_equally_good():
+    found = []
+    for seed in range(150):
+        found.append(uncertainty.paired_difference(*random_answers(seed, wrong=(0.15, 0.15)), resamples=300, seed=seed)["p"])
+    assert stats.kstest(found, "uniform").pvalue > 0.001
+    assert np.mean(np.array(found) < 0.05) < 0.13
+
+
+def test_answers_on_the_same_photos_tell_rows_apart_that_intervals_do_not():
+    random = np.random.default_rng(0)
+    targets, a = random_answers(7, photos=1000)
+    b = np.where((random.random(a.shape) < 0.02) & (a == targets), 1 - a, a).astype(np.uint8)  # a, a little worse
+    interval_a, interval_b = (uncertainty.bootstrap_interval(targets, answer) for answer in (a, b))
+    assert interval_b[1] > interval_a[0]
+    assert uncertainty.paired_difference(targets, a, b)["low"] > 0
+
+
+def test_holm_by_hand():
+    # Sorted 0.01, 0.02, 0.03, 0.04 times 4, 3, 2, 1 = 0.04, 0.06, 0.06, 0.04, never falling: 0.04, 0.06, 0.06, 0.06.
+    np.testing.assert_allclose(uncertainty.holm(np.array([0.04, 0.01, 0.03, 0.02])), [0.06, 0.04, 0.06, 0.06])
+    np.testing.assert_allclose(uncertainty.holm(np.array([0.9, 0.8])), [1.0, 1.0])
+    assert uncertainty.holm(np.array([0.03])).tolist() == [0.03]
+    assert uncertainty.holm(np.array([])).shape == (0,)
+
+
+def test_the_original_best_row_has_the_interval_that_the_study_names(reference_predictions):
+    targets, predictions = (metrics.read_savetxt(reference_predictions / f"resnet152.{kind}.txt") for kind in ("truth", "pred"))
+    low, high = uncertainty.bootstrap_interval(targets, predictions)
+    assert (low, high) == (pytest.approx(0.746, abs=0.0015), pytest.approx(0.770, abs=0.0015))
+
+
+def test_the_original_files_list_the_same_photos_in_different_orders_and_cannot_be_paired(reference_predictions):
+    """Each file of truths has the same rows, shuffled: only its own prediction file belongs to it, row by row."""
+    rows = ("resnet152", "vgg16", "ffn1", "resnet50_noaug")
+    truths = {row: metrics.read_savetxt(reference_predictions / f"{row}.truth.txt") for row in rows}
+    assert len({tuple(np.sort(truth @ (1 << np.arange(14)))) for truth in truths.values()}) == 1
+    assert not any((truths["resnet152"] == truths[row]).all() for row in rows[1:])
