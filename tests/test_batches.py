@@ -96,7 +96,7 @@ def test_resizing_is_pillows_bicubic(side):
     )[None]
     batches = PhotoBatches(pixels, np.zeros((1, 1), np.uint8), PLAIN, side=side)
     x, _ = next(batches.plain(np.arange(1)))
-    assert x.shape == (1, 3, side, side) and 0 <= float(x.min()) and float(x.max()) <= 1
+    assert x.shape == (1, 3, side, side) and float(x.min()) >= 0 and float(x.max()) <= 1
     if side < SIDE:  # enlarging uses another cubic (a = -0.75) than Pillow's (a = -0.5)
         pillow = np.asarray(Image.fromarray(pixels[0]).resize((side, side), Image.Resampling.BICUBIC), dtype=float) / 255
         assert np.abs(x[0].permute(1, 2, 0).numpy() - pillow).max() < 0.02

@@ -180,9 +180,7 @@ def test_stops_at_the_first_failure_and_names_notebook_cell_and_error(project):
 
 
 def test_a_users_mistake_is_told_without_its_class(project):
-    write_notebook(
-        project / "nb", "01_first", "from tagging_lib.errors import TaggingError\nraise TaggingError('run 05 first')"
-    )
+    write_notebook(project / "nb", "01_first", "from tagging_lib.errors import TaggingError\nraise TaggingError('run 05 first')")
     with pytest.raises(TaggingError, match=r"^01_first\.ipynb, cell 3: run 05 first"):
         notebooks.run_notebooks({}, only=["1"], folder=project / "nb")
 

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from tagging_lib import files
-from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
@@ -49,6 +48,17 @@ class _BrokenPhotoError(Exception):
     """What is wrong with a photo, without its path."""
 
 
+class Photos(Protocol):
+    """What is decoded: a `Corpus`, of which this module needs no more than this."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def __len__(self) -> int: ...
+    def path(self, index: int) -> Path: ...
+
+
 def decode(path: Path, side: int) -> np.ndarray:
     """The photo as uint8 RGB (side, side, 3): upright by its EXIF tag, its central square, transparency over white.
 
@@ -64,7 +74,7 @@ def decode(path: Path, side: int) -> np.ndarray:
         raise TaggingError(f"{path} {error}: replace or remove it") from error
 
 
-def undecodable(corpus: Corpus, workers: int | None = None) -> list[tuple[int, str]]:
+def undecodable(corpus: Photos, workers: int | None = None) -> list[tuple[int, str]]:
     """Index of each photo that cannot be decoded, with what is wrong with it."""
 
     def fault(index: int) -> str:
@@ -154,7 +164,7 @@ def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
                 pool.shutdown(cancel_futures=True)
 
 
-def load(corpus: Corpus, side: int = 128, *, cache_dir: Path, workers: int | None = None) -> np.memmap:
+def load(corpus: Photos, side: int = 128, *, cache_dir: Path, workers: int | None = None) -> np.memmap:
     """All photos of the corpus as a read-only memory map, uint8 (N, side, side, 3).
 
     They are decoded once, in parallel, into `cache_dir`, under the corpus' fingerprint. A damaged cache is set aside as
@@ -185,7 +195,7 @@ def load(corpus: Corpus, side: int = 128, *, cache_dir: Path, workers: int | Non
     return mapped
 
 
-def _blocks(corpus: Corpus, side: int, shape: tuple[int, ...], pool: ThreadPoolExecutor) -> Iterator[bytes]:
+def _blocks(corpus: Photos, side: int, shape: tuple[int, ...], pool: ThreadPoolExecutor) -> Iterator[bytes]:
     """The bytes of the .npy file: its header, then the photos."""
 
     def submit(start: int) -> list[Future[np.ndarray]]:

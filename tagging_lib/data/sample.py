@@ -19,7 +19,10 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
 logger = logging.getLogger(__name__)
-LABELS = tuple("baby bird car clouds dog female flower male night people portrait river sea tree".split())
+LABELS = (
+    *("baby", "bird", "car", "clouds", "dog", "female", "flower", "male"),
+    *("night", "people", "portrait", "river", "sea", "tree"),
+)
 SIDE = 128  # px
 FINENESS = 2  # drawn this many times finer, then shrunk: smooth edges
 JPEG_QUALITY = 92
@@ -151,7 +154,7 @@ def photo(seed: int, number: int, side: int = SIDE):
 def _paint(canvas: scenes.Canvas, kind: str, labels: Sequence[str]) -> None:
     random = canvas.random
     outdoors = bool({"clouds", "sea", "river", "tree"} & set(labels)) or kind in ("land", "car")
-    if outdoors or kind in ("bird", "dog") and random.random() < 0.7:
+    if outdoors or (kind in ("bird", "dog") and random.random() < 0.7):
         horizon = random.uniform(0.4, 0.62)
         scenes.sky(canvas, horizon + 0.12)
         if "clouds" in labels:

@@ -556,7 +556,7 @@ def develop(image: Image.Image, side: int, random: np.random.Generator) -> Image
     if random.random() < 0.2:
         image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.5, 2.2)))
     pixels = np.asarray(image.resize((side, side), Image.Resampling.LANCZOS)).astype(np.float32)
-    pixels = 255 * (pixels / 255) ** random.uniform(0.75, 1.3) * random.uniform(0.85, 1.12)
+    pixels = (255 * (pixels / 255) ** random.uniform(0.75, 1.3) * random.uniform(0.85, 1.12)).astype(np.float64)
     pixels *= 1 + random.uniform(-0.08, 0.08, 3)
     ys, xs = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     pixels *= (1 - random.uniform(0, 0.3) * (xs**2 + ys**2) / 2)[..., None]

@@ -52,7 +52,7 @@ def label_confusion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 def unlabelled_confusion(targets: np.ndarray, predictions: np.ndarray) -> dict[str, int]:
     """tn, fp, fn, tp of the class *no label*: positive where a photo carries none."""
     true, given = checked(targets, predictions)
-    counts = label_confusion(~true.any(axis=1)[:, None], ~given.any(axis=1)[:, None])[0]
+    counts = label_confusion(np.asarray(~true.any(axis=1, keepdims=True)), np.asarray(~given.any(axis=1, keepdims=True)))[0]
     return dict(zip(("tn", "fp", "fn", "tp"), map(int, counts), strict=True))
 
 

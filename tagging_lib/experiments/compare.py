@@ -31,7 +31,7 @@ def compare(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     tests = [
         uncertainty.paired_difference(truth, first.predictions("test"), second.predictions("test")) for first, second in kept
     ]
-    corrected = uncertainty.holm(np.array([test["p"] for test in tests])) if tests else []
+    corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
     lines = []
     for (first, second), test, p_holm in zip(kept, tests, corrected, strict=True):
         verdict = "not told apart"

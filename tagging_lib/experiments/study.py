@@ -17,7 +17,8 @@ from tagging_lib.data.corpus import Corpus, open_photos
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.evaluation import thresholds
 from tagging_lib.experiments import rows
-from tagging_lib.experiments.run import Result, Setting, key, run
+from tagging_lib.experiments.run import Result, key, run
+from tagging_lib.experiments.setting import Setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from tagging_lib import files
 from tagging_lib.data import statistics
 from tagging_lib.errors import TaggingError
 from tagging_lib.experiments.rows import Experiment
-from tagging_lib.experiments.run import FEATURE_CODE, Setting, code_digest, versions
+from tagging_lib.experiments.setting import FEATURE_CODE, Setting, code_digest, versions
 from tagging_lib.models import freezing, zoo
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training import features

@@ -90,7 +90,10 @@ class _Reader:
 
     def __init__(self, number: int, made: list[str]) -> None:
         self.number = number
-        self.made = {folder: [Path(p).stem for p in made if f"/{folder}/" in p] for folder in ("figures", "tables")}
+        # A figure is saved as PNG and as SVG under one name.
+        self.made = {
+            folder: sorted({Path(path).stem for path in made if f"/{folder}/" in path}) for folder in ("figures", "tables")
+        }
         self.count = {"Figure": 0, "Table": 0}
         self.prose = _Prose()
         self._markdown = mistune.create_markdown(renderer=self.prose, plugins=["table", "strikethrough"])
@@ -100,11 +103,12 @@ class _Reader:
         html = html.replace("<table>", _open_scroll() + "<table>").replace("</table>", "</table></div>")
         return Markup(html)
 
-    def figure(self, content: Markup, kind: str, files: str) -> Markup:
+    def figure(self, content: Markup, kind: str, files: Markup) -> Markup:
         self.count[kind] += 1
         label = Markup("{} {}.{}").format(kind, self.number, self.count[kind])
         css = "table" if kind == "Table" else "image"
-        return Markup('<figure class="{}">{}<figcaption>{}{}</figcaption></figure>\n').format(css, content, label, Markup(files))
+        figure = Markup('<figure class="{}">{}<figcaption>{}{}</figcaption></figure>\n')
+        return figure.format(css, content, label, files)
 
     def outputs(self, cell: Any) -> Iterator[Markup]:
         outputs = [_merged(output) for output in cell.get("outputs", [])]
@@ -119,10 +123,10 @@ class _Reader:
         for output in outputs:
             data, image = output["data"], _image(output)
             if image is not None:
-                yield self.figure(image, "Figure", links.get(id(output), ""))
+                yield self.figure(image, "Figure", links.get(id(output), Markup()))
             elif "text/html" in data:
                 content = Markup(_open_scroll() + "{}</div>").format(clean_html(_joined(data["text/html"])))
-                yield self.figure(content, "Table", links.get(id(output), ""))
+                yield self.figure(content, "Table", links.get(id(output), Markup()))
             elif "text/markdown" in data:
                 yield self.markdown(_joined(data["text/markdown"]))
             elif "text/plain" in data:

@@ -9,6 +9,7 @@ twice, which blurs a little more, and its contrast saw the black corners that th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ WITHIN = {"greyscale": 0.1, "perspective": 0.5}  # and of the transform's own dr
 DEGREES = 10.0
 JITTER = 0.3  # brightness, contrast, saturation within 1 ± 0.3; hue within ± 0.3 of a turn
 DISTORTION = 0.5
+CPU_CHUNK = 8  # photos changed at a time on the CPU, so that what lies between two steps stays in its cache
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, as Pillow and torchvision
 
 
@@ -44,46 +46,48 @@ def transforms_of(policy: str) -> tuple[str, ...]:
 
 def augment(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
     """Images float (B, 3, S, S) in [0, 1], each changed by its own draw from `generator` (a CPU generator)."""
+    return augment_(images.clone(), policy, generator)
+
+
+def augment_(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
+    """`augment` in place, for a batch that nobody else needs."""
     names = transforms_of(policy)
-    chosen = {}
-    for name in TRANSFORMS:
-        drawn = torch.rand(len(images), generator=generator)
-        if name in names:
-            chosen[name] = drawn < APPLIED * WITHIN.get(name, 1.0)
+    draws = {name: torch.rand(len(images), generator=generator) for name in TRANSFORMS}
+    chosen = {name: draws[name] < APPLIED * WITHIN.get(name, 1.0) for name in names}
     return _apply(images, chosen, generator)
 
 
 def apply_one(name: str, images: Tensor, generator: torch.Generator) -> Tensor:
     """One transform on every image, with its strength drawn per image; what the gallery shows."""
     transforms_of(name)
-    return _apply(images, {name: torch.ones(len(images), dtype=torch.bool)}, generator)
+    return _apply(images.clone(), {name: torch.ones(len(images), dtype=torch.bool)}, generator)
 
 
 def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator) -> Tensor:
-    count, side = len(images), images.shape[-1]
-    device = images.device
-    none = torch.zeros(count, dtype=torch.bool)
-    flip, rotation, perspective = (chosen.get(name, none) for name in ("flip", "rotation", "perspective"))
+    """The chosen transforms of each photo, in place. Every strength is drawn, wanted or not, so that draws never shift."""
+    count, side, device = len(images), images.shape[-1], images.device
+    flip, rotation, perspective, color, grey = (
+        chosen.get(name, torch.zeros(count, dtype=torch.bool))
+        for name in ("flip", "rotation", "perspective", "color", "greyscale")
+    )
+    maps = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
+    maps[flip, 0, 0] = -1
+    angles, corners = draw_angles(count, generator), draw_corners(count, side, generator)
+    maps[rotation] = maps[rotation] @ rotations(angles[rotation])
+    maps[perspective] = maps[perspective] @ perspectives(corners[perspective], side)
+    factors, order = draw_jitter(count, generator)
     bent = rotation | perspective
-    mirrored = flip & ~bent
-    images = images.clone()
-    if "color" in chosen and chosen["color"].any():
-        rows = chosen["color"].nonzero().squeeze(1)
-        factors, order = draw_jitter(len(rows), generator)
-        images[rows.to(device)] = jitter(images[rows.to(device)], factors.to(device), order)
-    if "greyscale" in chosen and chosen["greyscale"].any():
-        rows = chosen["greyscale"].nonzero().squeeze(1).to(device)
-        images[rows] = greyscale(images[rows])
-    if mirrored.any():
-        rows = mirrored.nonzero().squeeze(1).to(device)
-        images[rows] = images[rows].flip(-1)
-    if bent.any():
-        maps = torch.eye(3, dtype=torch.float64).expand(count, 3, 3).clone()
-        maps[flip, 0, 0] = -1
-        maps[rotation] = maps[rotation] @ rotations(draw_angles(int(rotation.sum()), generator))
-        maps[perspective] = maps[perspective] @ perspectives(draw_corners(int(perspective.sum()), side, generator), side)
-        rows = bent.nonzero().squeeze(1)
-        images[rows.to(device)] = warp(images[rows.to(device)], maps[rows])
+    size = CPU_CHUNK if device.type == "cpu" else max(1, count)
+
+    def change(step: Callable[..., Tensor], rows: Tensor, *parameters: Tensor) -> None:
+        for part in rows.nonzero().squeeze(1).split(size):
+            where = part.to(device)
+            images[where] = step(images[where].contiguous(), *(values[part] for values in parameters))
+
+    change(jitter, color, factors, order)
+    change(greyscale, grey)
+    change(lambda photos: photos.flip(-1), flip & ~bent)
+    change(warp, bent, maps)
     return images
 
 
@@ -143,11 +147,15 @@ def perspectives(corners: Tensor, side: int) -> Tensor:
 def warp(images: Tensor, maps: Tensor) -> Tensor:
     """Images (B, 3, S, S) resampled bilinearly through homographies (B, 3, 3); outside of the photo is black."""
     side = images.shape[-1]
-    maps = maps.to(images.device, torch.float32)
+    maps = maps.to(images.device, torch.float32)[..., None]
     centres = (2 * torch.arange(side, device=images.device) + 1) / side - 1
-    y, x = torch.meshgrid(centres, centres, indexing="ij")
-    positions = torch.stack([x, y, torch.ones_like(x)], -1).reshape(1, -1, 3) @ maps.transpose(1, 2)
-    grid = (positions[..., :2] / positions[..., 2:]).reshape(len(images), side, side, 2)
+    # Row i of a homography is a sum of one term per column of the photo and one per row of it.
+    across = maps[:, :, 0] * centres
+    down = maps[:, :, 1] * centres + maps[:, :, 2]
+    scale = (down[:, 2, :, None] + across[:, 2, None]).reciprocal_()
+    grid = images.new_empty(len(images), side, side, 2)
+    for axis in range(2):
+        torch.mul(down[:, axis, :, None] + across[:, axis, None], scale, out=grid[..., axis])
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -166,17 +174,19 @@ def jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     """Brightness, contrast, saturation and hue changed by `factors` (B, 4), in each photo's own `order` (B, 4)."""
     steps = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
     images = images.clone()
-    for turn in range(4):
-        for which, step in enumerate(steps):
-            rows = (order[:, turn] == which).nonzero().squeeze(1).to(images.device)
-            if len(rows):
-                images[rows] = step(images[rows], factors[rows, which].view(-1, 1, 1, 1))
+    for turn in order.t().tolist():
+        for which in set(turn):
+            rows = torch.tensor([row for row, step in enumerate(turn) if step == which])
+            chosen = factors[rows, which].view(-1, 1, 1, 1).to(images.device)
+            rows = rows.to(images.device)
+            images[rows] = steps[which](images[rows], chosen)
     return images
 
 
 def luma(images: Tensor) -> Tensor:
     """Brightness of each pixel, (B, 1, S, S)."""
-    return LUMA[0] * images[:, :1] + LUMA[1] * images[:, 1:2] + LUMA[2] * images[:, 2:]
+    red, green, blue = images.split(1, dim=1)
+    return red.mul(LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def greyscale(images: Tensor) -> Tensor:
@@ -185,33 +195,34 @@ def greyscale(images: Tensor) -> Tensor:
 
 
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
-    return (images * factor).clamp(0, 1)
+    """Towards black, or brighter, by a factor (B, 1, 1, 1)."""
+    return images.mul(factor).clamp_(0, 1)
 
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Away from, or towards, the photo's mean luma."""
     grey = luma(images).mean((1, 2, 3), keepdim=True)
-    return (grey + (images - grey) * factor).clamp(0, 1)
+    return images.mul(factor).add_(grey * (1 - factor)).clamp_(0, 1)
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Away from, or towards, each pixel's luma."""
-    grey = luma(images)
-    return (grey + (images - grey) * factor).clamp(0, 1)
+    return images.mul(factor).add_(luma(images).mul_(1 - factor)).clamp_(0, 1)
 
 
 def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     """Hue turned by `turn` of a full circle in HSV, value and saturation kept."""
-    highest, lowest = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
-    spread = highest - lowest
-    safe = torch.where(spread > 0, spread, 1.0)
-    red, green, blue = images.unbind(1)
-    top, wide = highest.squeeze(1), safe.squeeze(1)
-    hue = torch.where(
-        red == top, (green - blue) / wide, torch.where(green == top, 2 + (blue - red) / wide, 4 + (red - green) / wide)
-    )
-    hue = hue.unsqueeze(1) + 6 * turn
-    # Each channel is a trapezoid of the hue; no case distinction is needed (the channel's distance from its own sector).
-    offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(1, 3, 1, 1)
-    place = (offsets + hue) % 6
-    return highest - spread * torch.minimum(place, 4 - place).clamp(0, 1)
+    red, green, blue = images.split(1, dim=1)
+    highest = torch.maximum(torch.maximum(red, green), blue)
+    spread = highest - torch.minimum(torch.minimum(red, green), blue)
+    some = spread.clamp(min=1e-12)  # a grey pixel has no hue, and no spread to colour it with
+    after_blue = torch.where(green == highest, (blue - red).add_(some, alpha=2), (red - green).add_(some, alpha=4))
+    hue = torch.where(red == highest, green - blue, after_blue).div_(some).div_(6).add_(turn)
+    turned = torch.empty_like(images)
+    # A channel is a trapezoid of the hue, the same for all three but for where it starts.
+    for channel, offset in enumerate((5 / 6, 3 / 6, 1 / 6)):
+        place = hue + offset
+        place.sub_(place.floor()).mul_(6)
+        place = torch.minimum(place, 4 - place).clamp_(0, 1)
+        torch.addcmul(highest, place, spread, value=-1, out=turned[:, channel : channel + 1])
+    return turned

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.training.augment import augment, transforms_of
+from tagging_lib.training.augment import augment_, transforms_of
 
 EVALUATION_BATCH = {"cpu": 16, "cuda": 512}  # photos of 128 px at a time, fewer of larger ones; on the CPU wider batches
 # outgrow what the allocator reuses: DenseNet-169 ran at 70 photos a second in 16s, 43 in 128s, on two cores
@@ -92,13 +92,13 @@ class PhotoBatches:
             gathered = self._pixels[self._index(rows)]
         images = gathered.permute(0, 3, 1, 2).float().div_(255)
         if draw is not None and self.augmentation != "none":
-            images = augment(images, self.augmentation, _generator(self.seed, *draw, AUGMENT))
+            images = augment_(images, self.augmentation, _generator(self.seed, *draw, AUGMENT))
         side = images.shape[-1]
         if side != self.side:
             images = F.interpolate(
                 images, (self.side, self.side), mode="bicubic", antialias=self.side < side, align_corners=False
             ).clamp_(0, 1)
-        images = (images - self._mean).div_(self._std)
+        images = images.sub_(self._mean).div_(self._std)
         return images.contiguous(memory_format=torch.channels_last)
 
 

@@ -1,0 +1,262 @@
+"""The report from tiny finished notebooks: complete, escaped, self-contained, and swapped in whole."""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+
+from tagging_lib import files
+from tagging_lib.errors import TaggingError
+from tagging_lib.report import pages, render
+
+PIXEL = base64.b64encode(b"\x89PNG not really, but the report does not look inside").decode()
+EVIL = "<script>alert(1)</script><img src=http://evil.example/x.png>"
+PARAMETERS = {"CORPUS": "my corpus", "PROFILE": "quick", "SEED": 42}
+
+
+def code(source, *outputs, tags=()):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)})
+    cell.outputs = [nbformat.from_dict(output) for output in outputs]
+    return cell
+
+
+def shown(metadata=None, **data):
+    data = {kind.replace("_", "/"): value for kind, value in data.items()}
+    return {"output_type": "display_data", "data": data, "metadata": metadata or {}}
+
+
+def picture(alt="Bars of something"):
+    return shown({"image/png": {"width": 600, "alt": alt}}, image_png=PIXEL, text_plain="<Figure>")
+
+
+def finish(outputs, name, *cells, files_made=(), title=None, parameters=PARAMETERS, started="2026-01-01T00:00:00+00:00"):
+    """A finished notebook with its record, as the runner leaves them."""
+    work = outputs / "work"
+    (work / "figures").mkdir(parents=True, exist_ok=True)
+    (work / "tables").mkdir(exist_ok=True)
+    for made in files_made:
+        (outputs / made).write_text("content")
+    first = nbformat.v4.new_markdown_cell(f"# {int(name[:2])} · {title or name}\n\nWhat is *the* question?\n\n- one point")
+    nbformat.write(nbformat.v4.new_notebook(cells=[first, *cells]), work / f"{name}.ipynb")
+    record = {"key": "k", "parameters": parameters, "started": started, "seconds": 3.2, "files": list(files_made)}
+    files.write_json(work / f"{name}.json", record)
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "outputs"
+
+
+class Structure(HTMLParser):
+    """Tags with attributes, and whether every tag is closed in order."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "col"})
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(html)
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, (tag, self.getpos())
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def read(outputs, page):
+    html = (outputs / "report" / page).read_text(encoding="utf-8")
+    return html, Structure(html)
+
+
+@pytest.fixture
+def report(outputs):
+    """A report of two chapters that uses everything a notebook can say to it."""
+    finish(
+        outputs,
+        "01_first",
+        code("STUDY = 1", shown(text_markdown="> **Toy scale**\n\n**Corpus** `tiny`"), tags=["study"]),
+        nbformat.v4.new_markdown_cell("## A section\n\nSee [the next](02_second.ipynb#a-section).\n\n|a|b|\n|-|-|\n|1|2|"),
+        code(
+            'S.save_figure(draw(), "01_bars")',
+            {"output_type": "stream", "name": "stderr", "text": "epoch 1\nepoch 2 \x1b[31mred\x1b[0m\n"},
+            picture(),
+            tags=["key-figure"],
+        ),
+        code('for i in "ab":\n    show(S.save_figure(draw(i), f"01_each_{i}"))', picture("first"), picture("second")),
+        code("Markdown('- done')", shown(text_markdown="- all is *well*"), tags=["conclusions"]),
+        files_made=[f"work/figures/01_{n}.{s}" for n in ("bars", "each_a", "each_b") for s in ("png", "svg")],
+    )
+    table = "<table><thead><tr><th>row</th></tr></thead><tbody><tr><td>0.759 [0.746, 0.770]</td></tr></tbody></table>"
+    finish(
+        outputs,
+        "02_second",
+        nbformat.v4.new_markdown_cell("## A section\n\n## A section"),
+        code('T.numbers(S.save_table(t, "02_scores"))', shown(text_html=table, text_plain="t"), tags=["headline"]),
+        files_made=["work/tables/02_scores.csv"],
+        started="2026-01-02T00:00:00+00:00",
+    )
+    files.write_json(outputs / "work" / "study.json", {"fingerprint": "abc"})
+    index = render.build_report(outputs)
+    assert index == outputs / "report" / "index.html"
+    return outputs
+
+
+def test_the_report_holds_pages_figures_tables_and_a_manifest(report):
+    found = sorted(p.relative_to(report / "report").as_posix() for p in (report / "report").rglob("*") if p.is_file())
+    assert found == [
+        "01_first.html",
+        "02_second.html",
+        *(f"figures/01_{name}.{suffix}" for name in ("bars", "each_a", "each_b") for suffix in ("png", "svg")),
+        "index.html",
+        "manifest.json",
+        "page.css",
+        "tables/02_scores.csv",
+    ]
+    manifest = json.loads((report / "report" / "manifest.json").read_text())
+    assert manifest["study"] == {"fingerprint": "abc"} and manifest["parameters"] == PARAMETERS
+    assert manifest["notebooks"]["02_second"]["seconds"] == 3.2
+    assert manifest["files"]["tables/02_scores.csv"] == files.sha256(report / "work" / "tables" / "02_scores.csv")
+    assert manifest["versions"]["numpy"] and manifest["machine"]["cores"] >= 1
+
+
+def test_every_link_inside_the_report_leads_somewhere(report):
+    folder = report / "report"
+    for page in ("index.html", "01_first.html", "02_second.html"):
+        _, structure = read(report, page)
+        anchors = {attributes["id"] for _, attributes in structure.tags if "id" in attributes}
+        for link in structure.all("a"):
+            target, _, anchor = link["href"].partition("#")
+            if target:
+                assert (folder / target).exists(), (page, target)
+                anchors_there = re.findall(r'id="([^"]+)"', (folder / target).read_text()) if anchor else []
+                assert not anchor or anchor in anchors_there
+            else:
+                assert anchor in anchors
+        assert len(anchors) == len([a for _, a in structure.tags if "id" in a]), "anchors are unique"
+
+
+def test_nothing_is_loaded_from_elsewhere_and_nothing_runs(report):
+    for page in ("index.html", "01_first.html", "02_second.html"):
+        html, structure = read(report, page)
+        assert not structure.all("script") and not structure.all("iframe")
+        assert [link["href"] for link in structure.all("link")] == ["page.css"]
+        for image in structure.all("img"):
+            assert image["src"].startswith(("data:image/", "figures/")) and image["alt"]
+        assert "default-src 'none'" in structure.all("meta")[2]["content"]
+        assert not re.search(r'(src|href)="(https?:)?//', html)
+        assert not any("style" in attributes for _, attributes in structure.tags)
+    assert "url(" not in (report / "report" / "page.css").read_text()
+    assert "@import" not in (report / "report" / "page.css").read_text()
+
+
+def test_a_page_reads_like_one(report):
+    html, structure = read(report, "01_first.html")
+    assert html.count("<h1") == 1 and "<h1>first</h1>" not in html and "<h1>01_first</h1>" in html
+    assert '<p class="question">What is the question?</p>' in html
+    assert 'href="02_second.html#a-section"' in html, "links to notebooks become links to pages"
+    assert "Figure 1.1" in html and 'href="figures/01_bars.svg"' in html
+    assert html.index('alt="first"') < html.index("figures/01_each_a.png") < html.index('alt="second"')
+    assert structure.all("img")[0]["width"] == "600"
+    assert "epoch 2 red" in html and "\x1b" not in html and "log, 2 lines" in html
+    assert "<Figure>" not in html and "&lt;Figure&gt;" not in html
+    assert "run 2026-01-01 00:00:00 UTC in 3 s" in html
+    assert "./run_all.sh --corpus &#39;my corpus&#39; --profile quick --only 01" in html
+    tables = [i for i, (tag, _) in enumerate(structure.tags) if tag == "table"]
+    assert tables and all("scroll" in structure.tags[i - 1][1].get("class", "") for i in tables)
+    assert structure.all("a")[-1]["href"] == "02_second.html"
+
+
+def test_the_index_gathers_what_notebooks_tag(report):
+    html, structure = read(report, "index.html")
+    assert "0.759 [0.746, 0.770]" in html and "all is <em>well</em>" in html
+    assert [image["src"] for image in structure.all("img")] == ["figures/01_bars.png"]
+    assert "other parameters" not in html
+    # The newest page tells what was run on what; the second has no `study` cell.
+    assert "Toy scale" not in html
+    finish(report, "02_second", code("S", shown(text_markdown="**Toy scale**"), tags=["study"]), started="2027")
+    render.build_report(report)
+    assert "<strong>Toy scale</strong>" in read(report, "index.html")[0]
+
+
+def test_words_of_a_corpus_stay_words_wherever_they_come_from(outputs):
+    cell = nbformat.v4.new_markdown_cell(f"## {EVIL}\n\n{EVIL} [x](javascript:alert(1)) ![y](http://evil.example/y.png)")
+    finish(
+        outputs,
+        "01_first",
+        cell,
+        code("a", shown(text_markdown=f"`{EVIL}` and {EVIL}"), tags=["study", "conclusions"]),
+        code("b", shown(text_html=f"<table><tr><td onclick='x()'>{EVIL}</td></tr></table>"), tags=["headline"]),
+        code("c", shown(text_plain=EVIL)),
+        code("d", {"output_type": "stream", "name": "stdout", "text": EVIL}),
+        code(f"# {EVIL}", picture(alt=f'" onerror="alert(1)">{EVIL}')),
+        code("f", shown(image_svg_xml="x", text_plain="x")),
+        title=EVIL,
+        parameters={"CORPUS": EVIL},
+    )
+    render.build_report(outputs)
+    for page in ("index.html", "01_first.html"):
+        html, structure = read(outputs, page)
+        assert "<script" not in html and "alert(1)" in html
+        assert all(image["src"].startswith("data:image/png") for image in structure.all("img"))
+        assert not any(name.startswith("on") for _, attributes in structure.tags for name in attributes)
+        assert not any(link["href"].startswith(("javascript:", "http")) for link in structure.all("a"))
+
+
+def test_only_finished_notebooks_and_their_own_files_are_shown(report):
+    work = report / "work"
+    (work / "figures" / "03_of_another_run.png").write_text("old")
+    (work / "03_third.failed.ipynb").write_text("{")
+    (work / "04_fourth.ipynb").write_text("{")
+    render.build_report(report)
+    assert not list((report / "report").rglob("03_*")) and not list((report / "report").rglob("04_*"))
+    assert "Not run yet" in read(report, "index.html")[0]
+
+
+def test_pages_of_different_runs_are_told_apart(report):
+    finish(report, "01_first", parameters=PARAMETERS | {"SEED": 7})
+    render.build_report(report)
+    html = read(report, "index.html")[0]
+    assert "01_first ran with other parameters" in html
+
+
+def test_the_old_report_stays_until_the_new_one_is_whole(report, monkeypatch):
+    (report / "report" / "mark").write_text("old")
+    monkeypatch.setattr(render, "_manifest", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        render.build_report(report)
+    assert (report / "report" / "mark").exists() and (report / "report" / "index.html").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(report.parent)
+    render.build_report(report)
+    assert not (report / "report" / "mark").exists()
+    assert not list(report.glob(".*")), "nothing temporary is left"
+
+
+def test_without_a_finished_notebook_it_says_what_to_run(outputs):
+    with pytest.raises(TaggingError, match=r"run \./run_all\.sh first"):
+        render.build_report(outputs)
+
+
+def test_names_of_saved_files_are_read_from_the_code():
+    made = ["a_1", "a_2", "b"]
+    assert pages.saved_names('S.save_figure(f(x), "b")', "save_figure", made, 1) == ["b"]
+    assert pages.saved_names('for i in y: S.save_figure(f, f"a_{i}")', "save_figure", made, 2) == ["a_1", "a_2"]
+    assert pages.saved_names('S.save_figure(f, "b")', "save_figure", made, 2) == [], "one name cannot be two pictures"
+    assert pages.saved_names('S.save_figure(f, "absent")', "save_figure", made, 1) == []
+    assert pages.saved_names("%matplotlib inline", "save_figure", made, 1) == []
+
+
+def test_command_writes_options_that_differ_from_their_defaults():
+    assert render.command({"CORPUS": "sample", "SEED": 42}) == "./run_all.sh"
+    assert render.command({"TEST_PHOTOS": "a b", "SEEDS": 3}, 5) == "./run_all.sh --seeds 3 --test-photos 'a b' --only 05"
