@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tagging_lib import __version__
+from tagging_lib.atomic import storage_error
 from tagging_lib.errors import TaggingError
 
 app = typer.Typer(
@@ -33,6 +34,12 @@ Profile = Annotated[str, typer.Option("--profile", help="auto, quick, cpu or ful
 Weights = Annotated[str, typer.Option("--weights", help="Folder with local weights files (*.safetensors, *.pth).")]
 Outputs = Annotated[str, typer.Option("--outputs", help="Folder for runs and the report.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Photos = Annotated[
+    bool, typer.Option("--photos/--no-photos", help="Without photos of the corpus the report can be published.")
+]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Go on without photos that cannot be decoded; the report lists them.")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and of the first training.")]
 
 
@@ -69,11 +76,11 @@ def sample(
 
 
 @app.command()
-def check(corpus: CorpusPath, data: DataFolder = Path("data")) -> None:
+def check(corpus: CorpusPath, data: DataFolder = Path("data"), skip_broken: SkipBroken = False) -> None:
     """List every problem of a corpus, photo by photo; exits 1 when one of them would stop the study."""
     from tagging_lib.data.corpus import check as find_problems
 
-    problems = find_problems(corpus, data_dir=data)
+    problems = find_problems(corpus, data_dir=data, skip_broken=skip_broken)
     for problem in problems:
         say(str(problem))
     fatal = sum(problem.fatal for problem in problems)
@@ -87,12 +94,13 @@ def prepare(
     corpus: CorpusPath,
     side: Annotated[int, typer.Option(min=8, help="Pixels along the edge of the decoded photos.")] = 128,
     data: DataFolder = Path("data"),
+    skip_broken: SkipBroken = False,
 ) -> None:
     """Unpack or download a corpus and decode its photos once, so that everything later starts at once."""
     from tagging_lib.data import pixels
     from tagging_lib.data.corpus import Corpus
 
-    opened = Corpus.open(corpus, data_dir=data)
+    opened = Corpus.open(corpus, data_dir=data, skip_broken=skip_broken)
     decoded = pixels.load(opened, side, cache_dir=data / "cache")
     say(f"{opened.name}: {len(opened)} photos, {len(opened.labels)} labels, {decoded.nbytes / 1e6:.0f} MB decoded")
 
@@ -107,6 +115,7 @@ def train(
     device: Device = "auto",
     seed: Seed = 42,
     data: DataFolder = Path("data"),
+    skip_broken: SkipBroken = False,
 ) -> None:
     """Train one row of the study and print its test score."""
     from tagging_lib.experiments import study
@@ -119,6 +128,7 @@ def train(
         WEIGHTS=weights,
         OUTPUTS=outputs,
         DATA=str(data),
+        SKIP_BROKEN=skip_broken,
     )
     result = opened.result(row)
     score = result.score("test")
@@ -185,11 +195,44 @@ def score(
 
 
 @app.command()
-def report(outputs: Outputs = "outputs") -> None:
+def report(
+    outputs: Outputs = "outputs",
+    photos: Photos = True,
+    readme: Annotated[Path | None, typer.Option("--readme", help="Put the headline table into this file, too.")] = None,
+) -> None:
     """Render outputs/report/ anew from the notebooks that have run."""
+    from tagging_lib.report import readme as readme_section
     from tagging_lib.report import render
 
-    say(f"report: {render.build_report(Path(outputs))}")
+    index = render.build_report(Path(outputs), photos=photos)
+    say(f"report: {index}")
+    if readme is not None:
+        readme_section.fill(readme, index.parent)
+        say(f"results: {readme}")
+
+
+@app.command(name="export-figures")
+def export_figures(
+    run: Annotated[str, typer.Argument(help="A folder outputs/runs/<row>/<key>, or a row's name.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the figures; the run's own by default.")] = None,
+    outputs: Outputs = "outputs",
+) -> None:
+    """Write a run's confusion matrix, threshold curves, scores per label and calibration as PNG and SVG."""
+    from tagging_lib.report import export
+
+    for path in export.export_figures(export.find_run(run, Path(outputs)), out):
+        say(str(path))
+
+
+@app.command()
+def original(
+    folder: Annotated[Path, typer.Argument(help="Folder of <row>.truth.txt and <row>.pred.txt.", show_default=False)],
+    outputs: Outputs = "outputs",
+) -> None:
+    """Recompute the original report from its published predictions; `tagging report` then adds the page."""
+    from tagging_lib.report import original as recomputed
+
+    say(f"original: {recomputed.write(folder, Path(outputs))}")
 
 
 @app.command(name="study")
@@ -205,7 +248,9 @@ def run_study(
     split: Annotated[str, typer.Option("--split", help="random or stratified.")] = "random",
     only: Annotated[str, typer.Option("--only", help="Notebooks to run, such as 03,05.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run notebooks again that have already finished.")] = False,
+    photos: Photos = True,
     data: DataFolder = Path("data"),
+    skip_broken: SkipBroken = False,
 ) -> None:
     """Run the seven notebooks and render outputs/report/ (what run_all.sh does)."""
     from tagging_lib.report import notebooks, render
@@ -221,10 +266,11 @@ def run_study(
         "DATA": str(data),
         "TEST_PHOTOS": test_photos,
         "SPLIT": split,
+        "SKIP_BROKEN": skip_broken,
     }
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh)
-    say(f"report: {render.build_report(Path(outputs))}")
+    say(f"report: {render.build_report(Path(outputs), photos=photos)}")
 
 
 def main() -> None:
@@ -233,6 +279,12 @@ def main() -> None:
         app()
     except TaggingError as error:
         sys.stderr.write(f"tagging: {error}\n")
+        sys.exit(2)
+    except OSError as error:
+        told = storage_error(error)
+        if told is None:
+            raise
+        sys.stderr.write(f"tagging: {told}\n")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("tagging: interrupted; the next call continues where this one stopped\n")

@@ -1,39 +1,43 @@
-"""Files that are either the old one or the new one, whole: written beside the target, flushed, renamed."""
+"""Text, JSON that says when it has been damaged, checksums, and the machine in words."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import platform
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tagging_lib.atomic import locked, make_folder, replacing, replacing_folder, storage_error
 from tagging_lib.errors import TaggingError
 
+__all__ = [
+    "describe_machine",
+    "locked",
+    "make_folder",
+    "read_json",
+    "read_sealed",
+    "replacing",
+    "replacing_folder",
+    "set_aside",
+    "sha256",
+    "storage_error",
+    "write_json",
+    "write_sealed",
+    "write_text",
+]
+logger = logging.getLogger(__name__)
+SEAL = "seal"
 
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path in the target's folder; on success flush it to disk and rename it over `path`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes a private file; what the study writes is as readable as anything else the user writes.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+def set_aside(path: Path, why: object) -> None:
+    """Rename a damaged file to `<name>.damaged`, for whoever wants to look at it, and say so."""
+    logger.warning("%s is damaged (%s): set aside as .damaged, and made again", path, why)
+    with suppress(FileNotFoundError):
+        path.replace(path.with_suffix(".damaged"))
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -55,8 +59,30 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TaggingError(f"{path} is not valid JSON ({error}): delete it or restore it") from error
+
+
+def write_sealed(path: str | Path, value: dict[str, Any]) -> None:
+    """Replace `path` with `value` as JSON that carries its own checksum."""
+    plain = json.loads(json.dumps({name: entry for name, entry in value.items() if name != SEAL}))
+    write_json(path, plain | {SEAL: _seal(plain)})
+
+
+def read_sealed(path: str | Path) -> dict[str, Any]:
+    """What `write_sealed` kept.
+
+    Raises:
+        TaggingError: the file is no JSON, or has been changed since it was written; it names the file.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict) or value.pop(SEAL, None) != _seal(value):
+        raise TaggingError(f"{path} was changed or damaged since it was written (its checksum differs): delete it")
+    return value
+
+
+def _seal(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def sha256(path: str | Path) -> str:

@@ -18,6 +18,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def float32(monkeypatch):
+    """Every layer in float32 on any machine, for tests that compare values more closely than bfloat16 can hold."""
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+
+
 def draw_corpus(folder: Path, photos: int = 60, labels: tuple[str, ...] = ("blue", "green", "red"), side: int = 32):
     """A folder corpus in which each label brightens one colour channel, with one photo in five unlabelled."""
     random = np.random.default_rng(7)

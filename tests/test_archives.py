@@ -84,6 +84,14 @@ def test_links_are_refused(tmp_path):
         archives.unpack([make_zip(tmp_path / "a.zip", [(link, "/etc/passwd")])], tmp_path / "out")
 
 
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFIFO])
+def test_devices_and_pipes_are_refused(tmp_path, kind):
+    member = zipfile.ZipInfo("images/im1.png")
+    member.external_attr = (kind | 0o666) << 16
+    with pytest.raises(TaggingError, match="device or a pipe"):
+        archives.unpack([make_zip(tmp_path / "a.zip", [(member, "")])], tmp_path / "out")
+
+
 def test_bombs_are_refused(tmp_path):
     path = make_zip(tmp_path / "a.zip", [("big.txt", b"0" * (8 << 20))])
     with pytest.raises(TaggingError, match="times its size"):

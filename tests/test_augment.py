@@ -219,3 +219,12 @@ def test_policies_are_parsed_and_unknown_ones_named():
     for wrong in ("mixup", "flip+", "flip+mixup", ""):
         with pytest.raises(TaggingError, match=r"augmentation .* is unknown"):
             transforms_of(wrong)
+
+
+def test_the_perspective_comes_after_the_colours():
+    """What it leaves outside of the photo stays black, as in the original, however contrast and hue change."""
+    images = torch.full((1, 3, 64, 64), 0.5).repeat(40, 1, 1, 1)
+    chosen = {name: torch.ones(40, dtype=torch.bool) for name in ("color", "perspective")}
+    changed = module._apply(images, chosen, generator(11))
+    outside = (changed == 0).all(1).float().mean((1, 2))
+    assert ((outside > 0.05).float().mean() > 0.8) and float(changed.amax((1, 2, 3)).min()) > 0.3

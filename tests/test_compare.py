@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tagging_lib.experiments.compare import COLUMNS, compare
+from tagging_lib.evaluation import metrics
+from tagging_lib.experiments.compare import COLUMNS, answers, compare, groups
 
 TRUTH = (np.random.default_rng(0).random((300, 5)) < 0.3).astype(np.uint8)
 
@@ -18,11 +19,24 @@ def noisy(share, seed):
 @pytest.fixture
 def study():
     answers = {"good": noisy(0.02, 1), "like": noisy(0.02, 2), "bad": noisy(0.3, 3)}
-    results = {
-        name: SimpleNamespace(name=name, title=name.title(), predictions=lambda part, given=given: given)
-        for name, given in answers.items()
-    }
-    return SimpleNamespace(truth=lambda part: TRUTH, results=lambda names: [results[name] for name in names if name in results])
+    results = {name: a_result(name, given) for name, given in answers.items()}
+    return a_study(results)
+
+
+def a_result(name, given, network="ffn1"):
+    return SimpleNamespace(
+        name=name, title=name.title(), predictions=lambda part: given, experiment=SimpleNamespace(network=network)
+    )
+
+
+def a_study(results, others=None):
+    """A study whose rows have the given results from the first seed, and those in `others` from further ones."""
+    return SimpleNamespace(
+        truth=lambda part: TRUTH,
+        results=lambda names: [results[name] for name in names if name in results],
+        result=lambda name, seed: others[name, seed],
+        seeds=[42, *sorted({seed for _, seed in others or {}})],
+    )
 
 
 def test_better_worse_and_not_told_apart(study):
@@ -44,3 +58,32 @@ def test_p_is_corrected_for_the_number_of_pairs(study):
 def test_pairs_that_cannot_run_are_left_out(study):
     assert compare(study, [("good", "absent")]).empty
     assert list(compare(study, []).columns) == COLUMNS
+
+
+def test_with_several_seeds_the_mean_over_them_is_compared():
+    results = {"a": a_result("a", noisy(0.02, 1)), "b": a_result("b", noisy(0.02, 2))}
+    others = {("a", 43): a_result("a", noisy(0.3, 3)), ("b", 43): a_result("b", noisy(0.02, 4))}
+    assert compare(a_study(results), [("a", "b")]).verdict[0] == "not told apart"
+    table = compare(a_study(results, others), [("a", "b")])
+    assert table.seeds[0] == 2 and table.verdict[0] == "worse"
+    f1 = {
+        name: np.mean(
+            [metrics.score(TRUTH, result.predictions("test"))["micro_f1"] for result in (results[name], others[name, 43])]
+        )
+        for name in ("a", "b")
+    }
+    assert table.difference[0] == pytest.approx(f1["a"] - f1["b"])
+
+
+def test_the_constant_answer_has_one_training_and_stands_beside_rows_with_several():
+    results = {"a": a_result("a", noisy(0.1, 1)), "constant": a_result("constant", np.ones_like(TRUTH), "constant")}
+    study = a_study(results, {("a", 43): a_result("a", noisy(0.1, 2))})
+    assert [len(answers(study, result)) for result in results.values()] == [2, 1]
+    assert compare(study, [("a", "constant")]).verdict[0] == "better"
+    assert groups(study, list(results.values())) == ["a", "b"]
+
+
+def test_rows_that_are_not_told_apart_share_a_letter(study):
+    results = study.results(["bad", "good", "like"])
+    letters = dict(zip(("bad", "good", "like"), groups(study, results), strict=True))
+    assert letters == {"good": "a", "like": "a", "bad": "b"}

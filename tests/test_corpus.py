@@ -128,13 +128,11 @@ def test_strays_are_noted_hidden_files_are_not(tmp_path):
         "images/.hidden",
     ):
         (root / name).write_text("x")
-    (root / "images" / "im6.png").symlink_to(root / "nowhere.png")
     corpus = Corpus.open(root)
     assert len(corpus) == 1 and not any(problem.fatal for problem in corpus.problems)
     strays = [
         "images/cat.png",
         "images/im5.heic",
-        "images/im6.png",
         "images/notes.txt",
         "annotations/red.bak",
     ]
@@ -378,3 +376,55 @@ def test_the_course_corpus_has_its_published_counts():
     assert dict(zip(corpus.labels, corpus.targets.sum(axis=0).tolist(), strict=True)) == COUNTS
     assert corpus.numbers.tolist() == list(range(1, 20001)) and corpus.problems == ()
     assert (corpus.targets.sum(axis=1) == 0).sum() == 9824
+
+
+def break_photos(root):
+    """Photo 1 becomes a dead link, photo 2 a folder, photo 3 is cut off, photo 4 is empty."""
+    for number in (1, 2, 3, 4):
+        photo = root / "images" / f"im{number}.png"
+        content = photo.read_bytes()
+        photo.unlink()
+        if number == 1:
+            photo.symlink_to(root / "nowhere.png")
+        elif number == 2:
+            photo.mkdir()
+        else:
+            photo.write_bytes(content[: len(content) // 2 if number == 3 else 0])
+    return root
+
+
+def test_broken_photos_stop_a_corpus_unless_they_are_skipped(tiny_corpus, tmp_path):
+    whole = Corpus.open(tiny_corpus)
+    break_photos(tiny_corpus)
+    with pytest.raises(TaggingError, match=r"images/im1\.png: is a link that leads nowhere.* 1 more"):
+        Corpus.open(tiny_corpus)
+    for _ in range(2):  # the second time by the note of the first
+        corpus = Corpus.open(tiny_corpus, data_dir=tmp_path / "data", skip_broken=True)
+        assert corpus.numbers.tolist() == whole.numbers[4:].tolist() and corpus.labels == whole.labels
+        np.testing.assert_array_equal(corpus.targets, whole.targets[4:])
+        assert [problem.where for problem in corpus.left_out] == [f"images/im{number}.png" for number in (1, 2, 3, 4)]
+    assert list((tmp_path / "data" / "cache").glob("*.broken.json"))
+
+
+def test_check_names_broken_photos_and_skipping_makes_them_notes(tiny_corpus):
+    break_photos(tiny_corpus)
+    assert sum(problem.fatal for problem in check(tiny_corpus)) == 4
+    skipped = check(tiny_corpus, skip_broken=True)
+    assert len(skipped) == 4 and not any(problem.fatal for problem in skipped)
+
+
+def test_broken_photos_of_a_table_are_named_and_skipped(tmp_path):
+    photo(tmp_path / "a.png")
+    (tmp_path / "b.png").mkdir()
+    (tmp_path / "labels.csv").write_text("photo,labels\na.png,red\nb.png,blue\n")
+    with pytest.raises(TaggingError, match=r"b\.png: is a folder"):
+        Corpus.open(tmp_path)
+    corpus = Corpus.open(tmp_path, data_dir=tmp_path / "data", skip_broken=True)
+    assert corpus.photos == ("a.png",)
+
+
+def test_nothing_left_is_an_error(tiny_corpus, tmp_path):
+    for path in (tiny_corpus / "images").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(TaggingError, match="no photo can be read"):
+        Corpus.open(tiny_corpus, data_dir=tmp_path, skip_broken=True)

@@ -20,6 +20,7 @@ def test_contradictions_by_hand():
     found = errors.contradictions(given, LABELS).set_index("contradiction").photos.to_dict()
     assert found == {
         "female and male": 2,
+        "female and male and portrait": 0,
         "river and sea": 1,
         "baby without people": 1,
         "portrait without people": 0,
@@ -41,7 +42,7 @@ def test_the_original_predictions_contradict_themselves_more_than_the_truth(refe
         labels[place] = name
     truth, given = (metrics.read_savetxt(reference_predictions / f"resnet152.{kind}.txt") for kind in ("truth", "pred"))
     both = [errors.contradictions(a, tuple(labels)).set_index("contradiction").photos for a in (truth, given)]
-    assert len(both[0]) == 6
+    assert len(both[0]) == 7
     assert both[0]["female and male"] == (truth[:, 5] & truth[:, 7]).sum()
     assert both[1]["female and male"] > both[0]["female and male"] > 0
 
@@ -111,6 +112,8 @@ def test_error_rates_by_group_by_hand():
     np.testing.assert_allclose(found.wrong_photos, [0, 0.5, 1])
     np.testing.assert_allclose(found.false_positives, [0, 0, 1])
     np.testing.assert_allclose(found.false_negatives, [0, 0.5, 0])
+    assert found[["low", "high"]].loc["a"].isna().all()
+    assert (found.low <= found.micro_f1).loc[["b", "c"]].all() and (found.micro_f1 <= found.high).loc[["b", "c"]].all()
 
 
 def test_groups_keep_their_order_and_photos_without_a_group_are_not_lost():
@@ -132,3 +135,109 @@ def test_groups_by_number_of_labels_share_out_all_errors():
     assert (found.wrong_photos * found.photos).sum() == pytest.approx(
         100 * (1 - metrics.score(targets, given)["subset_accuracy"])
     )
+
+
+def test_contradictions_stand_beside_those_of_the_truth():
+    true = answers("female male people", "baby people", "male people")
+    given = answers("female male people portrait", "baby", "female male people")
+    found = errors.contradictions_compared(true, given, LABELS).set_index("contradiction")
+    assert found.loc["female and male"].tolist() == [1, 2, 2.0]
+    assert found.loc["baby without people", ["in_truth", "in_predictions"]].tolist() == [0, 1]
+    assert np.isnan(found.loc["baby without people", "ratio"])  # nothing to compare with
+    assert found.loc["female and male and portrait", "in_predictions"] == 1
+    assert errors.contradictions_compared(true, given, tuple("abcdefg")).empty
+
+
+def swapped(photos: int = 300, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Answers in which the first label is given as the second on every other of its photos; the third is independent."""
+    random = np.random.default_rng(seed)
+    targets = np.zeros((photos, 3), dtype=np.uint8)
+    targets[np.arange(photos), random.integers(0, 3, photos)] = 1
+    given = targets.copy()
+    turned = np.flatnonzero(targets[:, 0])[::2]
+    given[turned] = [0, 1, 0]
+    return targets, given
+
+
+def test_a_label_that_replaces_another_is_the_first_pair_and_the_only_sure_one():
+    targets, given = swapped()
+    found = errors.taken_for(targets, given, ("a", "b", "c"))
+    first = found.iloc[0]
+    assert (first.missed, first.given) == ("a", "b")
+    assert first.photos == (len(np.flatnonzero(targets[:, 0])) + 1) // 2
+    assert first.share == 1 and first.share_when_found == 0
+    assert first.p_holm < 0.001 and (found.p_holm[1:] > 0.05).all()
+    assert set(found.missed) == {"a"}  # nothing else is missed
+
+
+def test_a_label_given_beside_another_does_not_replace_it():
+    """Given on all photos of the one label, missed or found: no sign of a mix-up."""
+    targets, given = swapped()
+    there = targets[:, 0].astype(bool)
+    given[there, 1] = 1
+    pair = errors.taken_for(targets, given, ("a", "b", "c")).set_index(["missed", "given"]).loc[("a", "b")]
+    assert pair.share == pair.share_when_found == 1 and pair.p == pytest.approx(1)
+
+
+def test_the_test_of_a_pair_is_fishers():
+    from scipy.stats import fisher_exact
+
+    random = np.random.default_rng(8)
+    targets, given = ((random.random((150, 3)) < 0.4).astype(np.uint8) for _ in range(2))
+    found = errors.taken_for(targets, given, ("a", "b", "c")).set_index(["missed", "given"])
+    for one, other in ((0, 1), (2, 0)):
+        shown = (targets[:, one] == 1) & (targets[:, other] == 0)
+        missed, wrong = shown & (given[:, one] == 0), given[:, other] == 1
+        table = [[(part & side).sum() for side in (wrong, ~wrong)] for part in (missed, shown & ~missed)]
+        expected = fisher_exact(table, alternative="greater").pvalue
+        assert found.loc[("abc"[one], "abc"[other])].p == pytest.approx(expected)
+
+
+def test_without_a_miss_nothing_is_taken_for_anything():
+    targets = np.eye(3, dtype=np.uint8)
+    assert errors.taken_for(targets, targets, ("a", "b", "c")).empty
+
+
+def test_the_surest_errors_come_once_a_photo_and_share_the_labels():
+    targets = np.zeros((6, 2), dtype=np.uint8)
+    probabilities = np.array([[0.99, 0.98], [0.97, 0.1], [0.96, 0.1], [0.95, 0.1], [0.2, 0.6], [0.1, 0.4]], dtype=np.float32)
+    found = errors.surest_errors(targets, probabilities, "fp", 9)
+    assert list(zip(found.row, found.column, strict=True)) == [(0, 0), (1, 0), (4, 1)]
+    missed = errors.surest_errors(1 - targets, probabilities, "fn", 2)
+    # Photo 1 is the surer error of its second label, photo 5 of its first.
+    assert set(missed.row) <= {1, 2, 3, 5} and missed.probability.is_monotonic_increasing
+    assert errors.surest_errors(targets, np.zeros((6, 2)), "fp", 9).empty
+    with pytest.raises(ValueError, match="'tp'"):
+        errors.surest_errors(targets, probabilities, "tp", 1)
+
+
+def test_errors_by_size_start_with_the_smallest_label():
+    targets = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    given = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0]])
+    found = errors.errors_by_size(np.array([50, 7, 3]), targets, given, ("a", "b", "c")).set_index("label")
+    assert found.index.tolist() == ["c", "b", "a"] and found.train_photos.tolist() == [3, 7, 50]
+    np.testing.assert_allclose(found.loc["a", ["f1", "missed", "wrong"]].astype(float), [2 / 3, 1 / 2, 0])
+    np.testing.assert_allclose(found.loc["b", ["f1", "missed", "wrong"]].astype(float), [1 / 2, 1 / 2, 1 / 2])
+    assert found.loc["c", ["f1", "missed", "wrong"]].isna().all()
+
+
+def test_brightness_goes_from_dark_to_bright_in_equal_groups():
+    pixels = np.repeat(np.arange(0, 250, 10, dtype=np.uint8), 4 * 4 * 3).reshape(25, 4, 4, 3)
+    indices = np.random.default_rng(0).permutation(25)
+    groups = errors.brightness_groups(pixels, indices)
+    assert list(groups.categories) == ["0 to 48", "48 to 96", "96 to 144", "144 to 192", "192 to 240"]
+    assert np.bincount(groups.codes).tolist() == [5] * 5
+    order = np.argsort(indices)
+    assert (np.diff(groups.codes[order]) >= 0).all()
+
+
+@pytest.mark.parametrize("photos", [0, 1, 7])
+def test_brightness_of_no_photo_or_of_equal_ones(photos):
+    groups = errors.brightness_groups(np.full((photos, 4, 4, 3), 90, dtype=np.uint8), np.arange(photos))
+    assert len(groups) == photos and len(groups.categories) <= 1
+
+
+def test_green_is_brighter_than_blue():
+    pixels = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    pixels[0, ..., 2] = pixels[1, ..., 1] = 200
+    assert errors.brightness_groups(pixels, np.arange(2), groups=2).codes.tolist() == [0, 1]

@@ -9,7 +9,9 @@ import pytest
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
+    coverage_error,
     hamming_loss,
+    label_ranking_loss,
     multilabel_confusion_matrix,
     precision_recall_fscore_support,
 )
@@ -65,7 +67,7 @@ def test_single_photos_and_single_labels_equal_scikit_learn_over_defined_labels(
         targets, predictions = random_pair(seed, photos, labels)
         targets[0, 0] = 1
         found = metrics.score(targets, predictions)
-        defined = (targets | predictions).any(axis=0)
+        defined = targets.any(axis=0)
         assert found["undefined_labels"] == (~defined).sum()
         # scikit-learn takes a single column for a binary problem: count with its confusion matrices instead.
         cells = multilabel_confusion_matrix(targets, predictions, labels=range(labels)) if labels > 1 else None
@@ -80,18 +82,25 @@ def test_single_photos_and_single_labels_equal_scikit_learn_over_defined_labels(
             assert [found[f"macro_{name}"] for name in NAMES] == pytest.approx(expected)
 
 
-def test_an_undefined_label_is_nan_and_counted_and_not_averaged_in_as_zero():
-    targets = np.array([[1, 0, 0], [1, 0, 0], [0, 0, 0]])
-    predictions = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 0]])
+def test_a_label_without_a_positive_is_nan_and_counted_and_not_averaged_in_as_zero():
+    targets = np.array([[1, 0, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]])
+    predictions = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]])
     found = metrics.score(targets, predictions)
-    assert found["undefined_labels"] == 1
-    # First label 2·1 / (2·1 + 0 + 1) = 2/3, last one 0 (given once, never true), the middle one is left out.
+    assert found["undefined_labels"] == 2
+    # First label 2·1 / (2·1 + 0 + 1) = 2/3, last one 0 (never found); the middle ones, given or not, are left out.
     assert found["macro_f1"] == pytest.approx((2 / 3 + 0) / 2)
+    assert found["macro_recall"] == pytest.approx((1 / 2 + 0) / 2)
     assert found["macro_f1"] != pytest.approx(sklearn_score(targets, predictions, "macro")[2])
-    table = metrics.per_label(targets, predictions, ["a", "b", "c"]).set_index("label")
-    assert table.loc["b", ["precision", "recall", "f1"]].isna().all()
-    assert table.loc["c", "f1"] == 0
-    assert table.support.tolist() == [2, 0, 0] and table.predicted.tolist() == [1, 0, 1]
+    table = metrics.per_label(targets, predictions, ["a", "b", "c", "d"]).set_index("label")
+    assert table.loc[["b", "c"], ["precision", "recall", "f1"]].isna().all(axis=None)
+    assert table.loc["d", "f1"] == 0
+    assert table.support.tolist() == [2, 0, 0, 1] and table.predicted.tolist() == [1, 0, 1, 0]
+
+
+def test_without_any_positive_only_micro_says_that_labels_were_given():
+    found = metrics.score(np.zeros((3, 2)), np.array([[1, 0], [0, 0], [0, 0]]))
+    assert [found[f"micro_{name}"] for name in NAMES] == [0, 0, 0]
+    assert np.isnan([found[f"{average}_f1"] for average in ("macro", "weighted")]).all()
 
 
 def test_a_label_without_positives_that_is_given_counts_as_wrong_and_pulls_micro_down():
@@ -104,6 +113,7 @@ def test_a_label_without_positives_that_is_given_counts_as_wrong_and_pulls_micro
 
 def test_nothing_true_and_nothing_given_has_no_f1():
     found = metrics.score(np.zeros((4, 3)), np.zeros((4, 3)))
+    assert found["unlabelled_f1"] == 1
     assert np.isnan([found[f"{average}_f1"] for average in ("micro", "macro", "weighted")]).all()
     assert found["undefined_labels"] == 3
     assert found["subset_accuracy"] == 1 and found["hamming_loss"] == 0
@@ -118,6 +128,7 @@ def test_no_photos_gives_nan_everywhere():
 def test_everything_true_and_given_scores_one_and_nothing_given_scores_zero():
     ones = np.ones((5, 2), dtype=np.uint8)
     perfect, silent = metrics.score(ones, ones), metrics.score(ones, np.zeros_like(ones))
+    assert np.isnan([perfect["unlabelled_f1"], silent["unlabelled_f1"]]).all()
     assert all(perfect[f"{average}_f1"] == 1 for average in AVERAGES)
     assert all(silent[f"{average}_{name}"] == 0 for average in AVERAGES for name in NAMES)
 
@@ -161,6 +172,15 @@ def test_the_confusion_of_unlabelled_photos_by_hand():
     targets = np.array([[0, 0], [0, 0], [1, 0], [0, 1], [1, 1]])
     predictions = np.array([[0, 0], [1, 0], [0, 0], [1, 0], [1, 1]])
     assert metrics.unlabelled_confusion(targets, predictions) == {"tn": 2, "fp": 1, "fn": 1, "tp": 1}
+    found = metrics.score(targets, predictions)
+    assert [found[f"unlabelled_{name}"] for name in NAMES] == [0.5, 0.5, 0.5]
+
+
+def test_the_scores_of_unlabelled_photos_equal_scikit_learn():
+    targets, predictions = random_pair(4, photos=200, labels=3)
+    expected = sklearn_score(~targets.any(axis=1), ~predictions.any(axis=1), "binary")
+    found = metrics.score(targets, predictions)
+    assert [found[f"unlabelled_{name}"] for name in NAMES] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -179,6 +199,50 @@ def test_average_precision_equals_scikit_learn_with_ties_and_is_nan_without_a_po
 
 def test_mean_average_precision_without_any_positive_is_nan():
     assert np.isnan(metrics.mean_average_precision(np.zeros((5, 2)), np.full((5, 2), 0.5)))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_ranking_equals_scikit_learn_where_every_photo_has_some_labels_and_lacks_some(seed):
+    random = np.random.default_rng(seed)
+    targets = (random.random((80, 6)) < 0.3).astype(np.uint8)
+    targets = targets[targets.any(axis=1) & ~targets.all(axis=1)]
+    probabilities = random.random(targets.shape).astype(np.float32)
+    if seed % 2:
+        probabilities = np.round(probabilities, 1)  # ties
+    found = metrics.ranking(targets, probabilities)
+    assert found["ranking_loss"] == pytest.approx(label_ranking_loss(targets, probabilities))
+    assert found["coverage"] == pytest.approx(coverage_error(targets, probabilities))
+    assert found["mean_average_precision"] == metrics.mean_average_precision(targets, probabilities)
+    assert (found["unranked_photos"], found["undefined_labels"]) == (0, 0)
+
+
+def test_ranking_by_hand_with_photos_that_cannot_be_ranked():
+    targets = np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 0]])
+    probabilities = np.array([[0.5, 0.9, 0.5, 0.1], [0.9, 0.1, 0.8, 0.2], [0.9, 0.9, 0.9, 0.9], [0.3, 0.2, 0.1, 0.4]])
+    found = metrics.ranking(targets, probabilities)
+    # Photo 1: of three pairs 0.9 is above and 0.5 level, so 2/3. Photo 2: none. Photo 3 has no label. Photo 4: all three.
+    assert found["ranking_loss"] == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert found["coverage"] == pytest.approx((3 + 2 + 4) / 3)
+    assert (found["unranked_photos"], found["undefined_labels"]) == (1, 1)
+    # scikit-learn counts photo 3 as ranked without a mistake.
+    assert label_ranking_loss(targets, probabilities) < found["ranking_loss"]
+
+
+def test_ranking_of_nothing_of_everything_and_of_a_single_label():
+    nothing = metrics.ranking(np.zeros((3, 2)), np.full((3, 2), 0.5))
+    assert np.isnan([nothing[name] for name in ("mean_average_precision", "ranking_loss", "coverage")]).all()
+    assert (nothing["unranked_photos"], nothing["undefined_labels"]) == (3, 2)
+    everything = metrics.ranking(np.ones((3, 2)), np.full((3, 2), 0.5))
+    assert np.isnan(everything["ranking_loss"]) and everything["coverage"] == 2
+    assert metrics.ranking(np.array([[1], [0]]), np.array([[0.2], [0.4]]))["coverage"] == 1
+    assert np.isnan(metrics.ranking(np.zeros((0, 2)), np.zeros((0, 2)))["coverage"])
+    with pytest.raises(ValueError, match="must both be"):
+        metrics.ranking(np.zeros((3, 2)), np.zeros((3, 1)))
+
+
+def test_the_ratio_of_f1_is_train_over_validation():
+    assert metrics.ratio_of_f1(0.9, 0.75) == pytest.approx(1.2)
+    assert np.isnan([metrics.ratio_of_f1(0.9, 0.0), metrics.ratio_of_f1(0.9, float("nan"))]).all()
 
 
 def test_files_survive_a_round_trip_and_are_what_savetxt_writes(tmp_path):

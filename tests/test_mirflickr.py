@@ -180,3 +180,19 @@ def test_an_annotation_of_no_photo_is_never_passed_over(publisher, tmp_path, lin
 def test_the_published_address_and_checksum():
     assert mirflickr.PUBLISHER.startswith("https://press.liacs.nl/mirflickr/")
     assert mirflickr.PHOTOS_MD5 == "a23d0a8564ee84cda5622a6c2f947785"
+
+
+def test_a_flipped_byte_never_gets_the_final_name_even_without_a_published_checksum(tmp_path):
+    import io
+    import urllib.parse
+    import zipfile
+
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.txt", "abcdefgh" * 50)
+    served = tmp_path / "served.zip"
+    served.write_bytes(stream.getvalue().replace(b"abcdefgh", b"abcdefgx", 1))
+    url = urllib.parse.urljoin("file:", str(served))
+    with pytest.raises(TaggingError, match=r"a\.txt.*is damaged; it is deleted"):
+        mirflickr.download(url, tmp_path / "got.zip", pause=0.0)
+    assert [path.name for path in tmp_path.iterdir()] == ["served.zip"]

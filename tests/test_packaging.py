@@ -207,3 +207,28 @@ def test_a_failing_installation_ends_the_script(checkout):
     shown = run_all(checkout)
     assert shown.returncode != 0
     assert "torch is not installed" in shown.stderr and "tagging_lib" not in shown.stdout
+
+
+def imported_packages() -> set[str]:
+    """Distributions that the library's code imports, by their canonical names."""
+    import ast
+
+    modules = set()
+    for path in (ROOT / "tagging_lib").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.split(".")[0])
+    distributions = metadata.packages_distributions()
+    own = {"tagging_lib", *sys.stdlib_module_names}
+    return {canonicalize_name(distributions[module][0]) for module in modules - own}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_used():
+    declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    # Programs that readers start, and a library for their own cells.
+    for_users = {"jupyterlab", "ipykernel", "seaborn"}
+    by_scripts = {"packaging"}
+    assert imported_packages() - declared == set()
+    assert declared - imported_packages() == for_users | by_scripts

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tagging_lib import files
-from tagging_lib.data import pixels
+from tagging_lib.data import decoding, pixels
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 
@@ -52,7 +52,7 @@ def test_every_exif_orientation_stands_upright(tmp_path, random_rgb, orientation
         8: np.rot90(random_rgb),
     }  # fmt: skip
     exif = Image.Exif()
-    exif[pixels.ORIENTATION] = orientation
+    exif[decoding.ORIENTATION] = orientation
     Image.fromarray(random_rgb).save(tmp_path / "a.png", exif=exif)
     np.testing.assert_array_equal(pixels.decode(tmp_path / "a.png", 16), flipped[orientation])
 
@@ -142,7 +142,7 @@ def test_a_truncated_photo_is_named(tmp_path, suffix):
 
 def test_a_giant_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     Image.new("RGB", (40, 40)).save(tmp_path / "im1.png")
-    monkeypatch.setattr(pixels, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 1000)
     with pytest.raises(TaggingError, match=r"im1\.png has 40×40 pixels"):
         pixels.decode(tmp_path / "im1.png", 16)
 

@@ -260,3 +260,35 @@ def test_names_of_saved_files_are_read_from_the_code():
 def test_command_writes_options_that_differ_from_their_defaults():
     assert render.command({"CORPUS": "sample", "SEED": 42}) == "./run_all.sh"
     assert render.command({"TEST_PHOTOS": "a b", "SEEDS": 3}, 5) == "./run_all.sh --seeds 3 --test-photos 'a b' --only 05"
+
+
+def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outputs):
+    """What may show a photo stays out, in the page as in the folder; figures of numbers stay."""
+    import numpy as np
+
+    from tagging_lib.experiments.study import write_figure
+    from tagging_lib.report import figures
+
+    photos = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    drawn = {"01_photos": figures.photo_grid(photos, [0, 1, 2]), "01_numbers": figures.pos_weights(["a", "b"], [1.0, 2.0])}
+    cells = []
+    for name, figure in drawn.items():
+        data, metadata = figure._repr_png_()
+        image = shown({"image/png": metadata}, image_png=base64.b64encode(data).decode())
+        cells.append(code(f'S.save_figure(draw(), "{name}")', image, tags=["key-figure"]))
+    cells.append(code("mine.plot()", shown({}, image_png=PIXEL)))
+    finish(outputs, "01_first", *cells)
+    made = [path for name, figure in drawn.items() for path in write_figure(figure, outputs / "work" / "figures" / name)]
+    record = files.read_json(outputs / "work" / "01_first.json")
+    relative = [path.relative_to(outputs).as_posix() for path in made]
+    files.write_json(outputs / "work" / "01_first.json", record | {"files": relative})
+
+    render.build_report(outputs)
+    html, whole = read(outputs, "01_first.html")
+    assert len(whole.all("img")) == 3 and len(list((outputs / "report" / "figures").iterdir())) == 4
+
+    render.build_report(outputs, photos=False)
+    html, page = read(outputs, "01_first.html")
+    assert len(page.all("img")) == 1 and html.count('class="withheld"') == 2
+    assert sorted(p.name for p in (outputs / "report" / "figures").iterdir()) == ["01_numbers.png", "01_numbers.svg"]
+    assert "01_photos" not in read(outputs, "index.html")[0] and PIXEL not in html

@@ -59,7 +59,8 @@ def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_o
     assert frame["Original F1"].tolist() == ["–", "0.759"]
     assert frame["Training time"].tolist() == ["0.0 s", "42 min 22 s"]
     assert frame["Seeds"].tolist() == ["1", "3 (± 0.004)"]
-    assert "Macro-F1" not in frame
+    assert "Macro-F1" not in frame and "Group" not in frame
+    assert tables.headline(headline().assign(groups=["", "ab"])).frame["Group"].tolist() == ["–", "ab"]
     assert "Seeds" not in tables.headline(headline().assign(seeds=1)).frame
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from scipy.special import logit
 from sklearn.metrics import f1_score, precision_recall_curve, precision_score, recall_score
 
 from tagging_lib.evaluation import metrics, thresholds
@@ -103,3 +106,72 @@ def test_thresholds_per_label_are_each_columns_own_optimum():
         every = [f1_score(targets[:, label], probabilities[:, label] >= v) for v in np.unique(probabilities[:, label])]
         assert f1_score(targets[:, label], given[:, label]) == pytest.approx(max(every))
     assert not given[:, 3].any()
+
+
+@pytest.mark.parametrize("seed, decimals", [(0, None), (1, 1), (2, 1), (3, 2)])
+def test_per_label_micro_beats_every_combination_of_thresholds(seed, decimals):
+    targets, probabilities = random_probabilities(seed, photos=8, labels=3, decimals=decimals)
+    found = thresholds.per_label_micro(targets, probabilities)
+    given = thresholds.apply(probabilities, found)
+    every = [np.append(np.unique(probabilities[:, label]), 2.0) for label in range(3)]
+    best = max(
+        f1_score(targets, thresholds.apply(probabilities, np.array(chosen)), average="micro", zero_division=0)
+        for chosen in itertools.product(*every)
+    )
+    assert f1_score(targets, given, average="micro") == pytest.approx(best)
+
+
+def test_per_label_micro_is_at_least_as_good_as_one_threshold_and_as_each_labels_own():
+    for seed in range(5):
+        targets, probabilities = random_probabilities(seed, photos=200, labels=6)
+        micro = metrics.score(targets, thresholds.apply(probabilities, thresholds.per_label_micro(targets, probabilities)))
+        own = metrics.score(targets, thresholds.apply(probabilities, thresholds.per_label_exact(targets, probabilities)))
+        assert micro["micro_f1"] >= thresholds.exact(targets, probabilities)[1] - 1e-12
+        assert micro["micro_f1"] >= own["micro_f1"] - 1e-12
+        assert own["macro_f1"] >= micro["macro_f1"] - 1e-12
+
+
+def test_a_label_that_does_not_pay_is_never_given_even_at_probability_one():
+    targets = np.array([[1, 0], [1, 0], [1, 0], [0, 0]], dtype=np.uint8)
+    probabilities = np.array([[0.9, 1.0], [0.8, 1.0], [0.7, 0.3], [0.1, 0.2]], dtype=np.float32)
+    found = thresholds.per_label_micro(targets, probabilities)
+    assert not thresholds.apply(probabilities, found)[:, 1].any()
+    assert thresholds.apply(probabilities, found)[:, 0].tolist() == [1, 1, 1, 0]
+    nothing = thresholds.per_label_micro(np.zeros_like(targets), probabilities)
+    assert not thresholds.apply(probabilities, nothing).any()
+
+
+def test_shrinking_goes_from_each_labels_own_threshold_to_the_common_one_and_rare_labels_go_first():
+    targets, probabilities = random_probabilities(4, photos=300, labels=3)
+    targets[20:, 2] = 0  # a rare label
+    own, common = thresholds.per_label_micro(targets, probabilities), thresholds.exact(targets, probabilities)[0]
+    sets = thresholds._shrunken_by(thresholds.STRENGTHS, targets, probabilities)
+    np.testing.assert_array_equal(sets[0], own)
+    np.testing.assert_allclose(sets[-1], common)
+    way = [np.abs(logit(found) - logit(common)) / np.abs(logit(own) - logit(common)) for found in sets[1:-1]]
+    assert (np.diff(way, axis=0) < 0).all()
+    positives = targets.sum(axis=0)
+    np.testing.assert_allclose(way[2], positives / (positives + 30))
+
+
+def test_shrinking_ends_at_the_common_threshold_where_labels_are_alike_and_does_not_where_they_are_not():
+    alike = [random_probabilities(seed, photos=150, labels=4) for seed in range(6)]
+    ends = [np.ptp(thresholds.shrunken(*pair)) for pair in alike]
+    owns = [np.ptp(thresholds.per_label_micro(*pair)) for pair in alike]
+    assert np.mean(ends) < 0.5 * np.mean(owns)
+    targets, _ = random_probabilities(1, photos=600, labels=2)
+    probabilities = 0.4 * targets + 0.6 * np.random.default_rng(0).random(targets.shape)
+    probabilities[:, 1] = probabilities[:, 1] ** 4
+    found, own = thresholds.shrunken(targets, probabilities), thresholds.per_label_micro(targets, probabilities)
+    assert own[0] - own[1] > 0.2
+    np.testing.assert_allclose(found, own, rtol=0.2)
+
+
+def test_shrinking_survives_empty_and_single_photos_and_labels_without_a_positive():
+    targets, probabilities = random_probabilities(2, photos=40)
+    targets[:, 1] = 0
+    found = thresholds.shrunken(targets, probabilities)
+    assert found[1] == pytest.approx(thresholds.exact(targets, probabilities)[0])
+    for photos in (1, 2):
+        assert thresholds.shrunken(targets[:photos], probabilities[:photos]).shape == (4,)
+    assert np.isfinite(thresholds.shrunken(np.zeros_like(targets), probabilities)).all()

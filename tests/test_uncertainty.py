@@ -39,6 +39,7 @@ def test_the_interval_is_that_of_a_loop_over_resampled_photos():
 def test_resampled_sums_are_those_of_whole_photos_drawn_with_replacement():
     counts = np.array([[1, 0, 0], [0, 10, 0], [0, 0, 100]], dtype=np.float32)
     sums = uncertainty._resampled(counts, 4000, seed=3)
+    assert len(np.unique(sums, axis=0)) == 10  # of three photos: 3 + 2 + 1 out of 5 over 3
     times = sums / [1, 10, 100]
     assert (times.sum(axis=1) == 3).all() and (times == times.round()).all()
     np.testing.assert_allclose(times.mean(axis=0), 1, atol=0.06)
@@ -151,6 +152,106 @@ def test_answers_on_the_same_photos_tell_rows_apart_that_intervals_do_not():
     interval_a, interval_b = (uncertainty.bootstrap_interval(targets, answer) for answer in (a, b))
     assert interval_b[1] > interval_a[0]
     assert uncertainty.paired_difference(targets, a, b)["low"] > 0
+
+
+def loop_macro(targets: np.ndarray, predictions: np.ndarray) -> float:
+    return metrics.score(targets, predictions)["macro_f1"]
+
+
+def test_the_macro_interval_is_that_of_a_loop_in_which_labels_without_a_positive_are_left_out():
+    targets, predictions = random_answers(3, photos=50, labels=4)
+    targets[:, 0] = 0
+    targets[:2, 0] = 1  # absent from about one resample in seven
+    random = np.random.default_rng(5)
+    slow = []
+    for _ in range(1500):
+        rows = random.integers(0, 50, 50)
+        slow.append(loop_macro(targets[rows], predictions[rows]))
+    expected = np.quantile(slow, [0.025, 0.975])
+    found = uncertainty.bootstrap_interval(targets, predictions, average="macro")
+    np.testing.assert_allclose(found, expected, atol=0.1 * (expected[1] - expected[0]))
+    assert uncertainty.mean_f1(targets, predictions, "macro") == pytest.approx(loop_macro(targets, predictions))
+
+
+def test_intervals_of_labels_are_those_of_each_label_by_itself():
+    targets, predictions = random_answers(6, photos=80, labels=4)
+    targets[:, 2] = 0
+    found = uncertainty.label_intervals(targets, predictions, resamples=500)
+    assert found.shape == (4, 2) and np.isnan(found[2]).all()
+    for label in (0, 1, 3):
+        alone = uncertainty.bootstrap_interval(targets[:, [label]], predictions[:, [label]], resamples=500, average="macro")
+        assert tuple(found[label]) == pytest.approx(alone)
+    assert np.isnan(uncertainty.label_intervals(targets[:0], predictions[:0])).all()
+
+
+def test_several_trainings_score_as_their_mean_and_are_resampled_together():
+    targets, a, b = random_answers(8, wrong=(0.1, 0.2))
+    both = np.stack([a, b])
+    scores = [metrics.score(targets, answer)["micro_f1"] for answer in both]
+    assert uncertainty.mean_f1(targets, both) == pytest.approx(np.mean(scores))
+    random = np.random.default_rng(2)
+    slow = []
+    for _ in range(1500):
+        rows = random.integers(0, len(targets), len(targets))
+        slow.append((loop_f1(targets[rows], a[rows]) + loop_f1(targets[rows], b[rows])) / 2)
+    expected = np.quantile(slow, [0.025, 0.975])
+    found = uncertainty.bootstrap_interval(targets, both)
+    np.testing.assert_allclose(found, expected, atol=0.1 * (expected[1] - expected[0]))
+    again = uncertainty.bootstrap_interval(targets, np.stack([a, a]), resamples=500)
+    assert again == pytest.approx(uncertainty.bootstrap_interval(targets, a, resamples=500))
+
+
+def test_several_trainings_are_paired_one_by_one_or_with_a_single_answer():
+    targets, a, b, c = random_answers(9, wrong=(0.1, 0.1, 0.3))
+    found = uncertainty.paired_difference(targets, np.stack([a, b]), np.stack([c, c]), resamples=500)
+    assert found == uncertainty.paired_difference(targets, np.stack([a, b]), c, resamples=500)
+    expected = np.mean([loop_f1(targets, a), loop_f1(targets, b)]) - loop_f1(targets, c)
+    assert found["difference"] == pytest.approx(expected) and found["p"] < 0.01
+    with pytest.raises(ValueError, match=r"\[2, 3\] trainings"):
+        uncertainty.paired_difference(targets, np.stack([a, b]), np.stack([c, c, c]))
+
+
+def test_all_pairs_together_have_the_p_of_each_pair_by_itself():
+    targets, *answers = random_answers(10, photos=60, wrong=(0.1, 0.12, 0.2))
+    found = uncertainty.pairwise_p(targets, answers, resamples=800)
+    assert (np.diag(found) == 1).all() and (found == found.T).all()
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        alone = uncertainty.paired_difference(targets, answers[i], answers[j], resamples=800)["p"]
+        assert found[i, j] == pytest.approx(alone)
+    nothing = np.zeros((4, 2), dtype=np.uint8)
+    assert (uncertainty.pairwise_p(nothing, [nothing, nothing]) == 1).all()
+
+
+def test_the_macro_difference_is_tested_on_macro_scores():
+    targets, a = random_answers(12, photos=400, labels=4, wrong=(0.1,))
+    rare = np.zeros((400, 1), dtype=np.uint8)
+    rare[:12] = 1
+    targets, b = np.hstack([targets, rare]), np.hstack([a, rare])  # b finds the rare label, a never does
+    a = np.hstack([a, 0 * rare])
+    micro, macro = (uncertainty.paired_difference(targets, b, a, 500, average=average) for average in ("micro", "macro"))
+    assert macro["difference"] == pytest.approx(loop_macro(targets, b) - loop_macro(targets, a)) == pytest.approx(0.2)
+    assert micro["difference"] == pytest.approx(loop_f1(targets, b) - loop_f1(targets, a)) and micro["difference"] < 0.05
+    assert macro["p"] < 0.01 and macro["low"] > 0.1
+    with pytest.raises(ValueError, match="'samples'"):
+        uncertainty.paired_difference(targets, a, b, average="samples")
+
+
+def test_resampled_values_of_two_answers_are_paired():
+    targets, a, b = random_answers(1, wrong=(0.05, 0.2))
+    one, other = (uncertainty.resampled_f1(targets, answer, resamples=300) for answer in (a, b))
+    found = uncertainty.paired_difference(targets, a, b, resamples=300)
+    assert uncertainty.bounds(one - other) == (found["low"], found["high"])
+    apart = uncertainty.resampled_f1(targets, b, resamples=300, seed=1)
+    assert np.std(one - other) < 0.95 * np.std(one - apart)
+    assert (uncertainty.resampled_f1(targets, a, 300) == one).all()
+    assert uncertainty.paired_p(targets, a, b, resamples=300) == found["p"]
+
+
+def test_mean_and_spread_over_seeds_by_hand():
+    assert uncertainty.over_seeds([0.70, 0.74, 0.72]) == pytest.approx((0.72, 0.02))
+    mean, spread = uncertainty.over_seeds([0.7])
+    assert mean == 0.7 and np.isnan(spread)
+    assert np.isnan(uncertainty.over_seeds([])).all()
 
 
 def test_holm_by_hand():

@@ -22,7 +22,7 @@ from tagging_lib.errors import TaggingError
 # fmt: off
 SUFFIXES = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".tga", ".ico", ".icns", ".pcx", ".sgi", ".rgb", ".qoi",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".tga", ".pcx", ".sgi", ".rgb", ".qoi",
     ".dds", ".psd", ".xbm", ".xpm",
 ))
 # fmt: on
@@ -33,12 +33,16 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 
 @dataclass(frozen=True)
 class Problem:
-    """Something in a corpus that is not as it should be; a fatal one stops the study."""
+    """Something in a corpus that is not as it should be; a fatal one stops the study.
+
+    A broken one is a photo that cannot be used: with `--skip-broken` the study goes on without it.
+    """
 
     where: str
     what: str
     fix: str
     fatal: bool = False
+    broken: bool = False
 
     def __str__(self) -> str:
         line = f"{'error' if self.fatal else 'note'}: {self.where}: {self.what}; {self.fix}"
@@ -80,7 +84,7 @@ def read_label_files(root: Path) -> Reading:
         TaggingError: there is no photo, or no label file.
     """
     problems: list[Problem] = []
-    by_number = _numbered_photos(root / "images", problems)
+    by_number, broken = _numbered_photos(root / "images", problems)
     if not by_number:
         raise TaggingError(f"{root / 'images'} holds no photos im<N>.<ext>: put the corpus' photos there")
     numbers = np.array(sorted(by_number), dtype=np.int64)
@@ -90,13 +94,15 @@ def read_label_files(root: Path) -> Reading:
         raise TaggingError(f"{root / 'annotations'} holds no <label>.txt: add one file of photo numbers for each label")
     targets = np.zeros((len(numbers), len(paths)), dtype=np.uint8)
     for column, path in enumerate(paths.values()):
-        problems += _read_label_file(path, targets[:, column], row_of)
+        problems += _read_label_file(path, targets[:, column], row_of, broken)
     photos = tuple(by_number[int(number)] for number in numbers)
     return Reading(tuple(paths), photos, numbers, targets, tuple(problems))
 
 
-def _numbered_photos(images: Path, problems: list[Problem]) -> dict[int, str]:
+def _numbered_photos(images: Path, problems: list[Problem]) -> tuple[dict[int, str], set[int]]:
+    """Photos by number, and the numbers of entries that are named like photos and are no files."""
     by_number: dict[int, str] = {}
+    broken: set[int] = set()
     entries = sorted(os.scandir(images), key=lambda entry: entry.name) if images.is_dir() else []
     for entry in entries:
         if entry.name.startswith("."):
@@ -104,13 +110,21 @@ def _numbered_photos(images: Path, problems: list[Problem]) -> dict[int, str]:
         where = f"images/{entry.name}"
         stem, suffix = os.path.splitext(entry.name)
         match = NUMBERED.fullmatch(stem)
-        if not match or suffix.lower() not in SUFFIXES or not entry.is_file():
+        if not match or suffix.lower() not in SUFFIXES:
             problems.append(Problem(where, "is no photo im<N>.<ext>", "it is passed over"))
+        elif not entry.is_file():
+            problems.append(_no_file(where, Path(entry.path)))
+            broken.add(int(match[1]))
         elif (number := int(match[1])) in by_number:
             problems.append(Problem(where, f"is photo {number} again, beside {by_number[number]}", "delete one", True))
         else:
             by_number[number] = where
-    return by_number
+    return by_number, broken - by_number.keys()
+
+
+def _no_file(where: str, path: Path) -> Problem:
+    what = "is a folder" if path.is_dir() else "is no file" if path.exists() else "is a link that leads nowhere"
+    return Problem(where, what, "replace or remove it", True, broken=True)
 
 
 def _label_files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
@@ -129,7 +143,9 @@ def _label_files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
     return found
 
 
-def _read_label_file(path: Path, targets: np.ndarray, row_of: dict[int, int]) -> Iterator[Problem]:
+def _read_label_file(
+    path: Path, targets: np.ndarray, row_of: dict[int, int], broken: set[int]
+) -> Iterator[Problem]:
     """Set the label's column (N,) in place; yield what is wrong with the file."""
     where = f"annotations/{path.name}"
     try:
@@ -147,6 +163,8 @@ def _read_label_file(path: Path, targets: np.ndarray, row_of: dict[int, int]) ->
             continue
         if not NUMBER.fullmatch(entry):
             yield Problem(f"{where} line {line}", f"{entry[:40]!r} is no photo number", "correct or remove it", True)
+        elif int(entry) in broken:
+            continue
         elif int(entry) not in row_of:
             absent.append((entry, line))
         elif targets[row_of[int(entry)]]:
@@ -240,7 +258,9 @@ def read_table(root: Path, table: Path) -> Reading:
         photo = PurePosixPath(written.replace("\\", "/")).as_posix()
         # Only a bare file name may be looked for elsewhere: cats/1.jpg is not dogs/1.jpg.
         candidates = [photo] if photo in exact else by_base.get(photo, [])
-        if len(candidates) != 1:
+        if not candidates and os.path.lexists(root / photo) and Path(photo).suffix.lower() in SUFFIXES:
+            problems.append(_no_file(photo, root / photo))
+        elif len(candidates) != 1:
             what = f"could be {len(candidates)} photos" if candidates else "is no photo here"
             problems.append(Problem(where, f"{written!r} {what}", "give its path from the folder of the CSV", True))
         elif (name := candidates[0]) not in given:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import lzma
-import os
 import re
 import shutil
 import stat
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from tagging_lib import files
 from tagging_lib.errors import TaggingError
 
 logger = logging.getLogger(__name__)
@@ -49,24 +48,13 @@ def unpack(zips: Sequence[Path], into: Path) -> Path:
     """
     if into.exists():
         return into
-    into.parent.mkdir(parents=True, exist_ok=True)
+    files.make_folder(into.parent)
     needed, free = sum(m.file_size for path in zips for m in _members(path)), shutil.disk_usage(into.parent).free
     if needed > free:
         raise TaggingError(f"{into.parent} has {free >> 20} MiB left, {needed >> 20} are needed to unpack: make room")
-    building = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
-    try:
+    with files.replacing_folder(into, keep=True) as building:
         for path in zips:
             _unpack_one(path, building)
-        building.chmod(0o755)
-        if hasattr(os, "sync"):
-            os.sync()  # one flush for all files: the name must not outlive a power cut that the content did not
-        try:
-            building.rename(into)
-        except OSError:
-            if not into.exists():  # otherwise another process was faster, with the same content
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return into
 
 
@@ -75,7 +63,13 @@ def _members(path: Path) -> list[zipfile.ZipInfo]:
         with zipfile.ZipFile(path) as archive:
             return archive.infolist()
     except (*DAMAGE, OSError, ValueError) as error:
-        raise TaggingError(f"{path} is not a readable zip ({error}): download or copy it again") from error
+        raise TaggingError(f"{path} is not a readable zip ({_short(error)}): download or copy it again") from error
+
+
+def _short(error: BaseException) -> str:
+    """Its text in one line; zipfile quotes whatever stands where a name should."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 100 else text[:100] + " …"
 
 
 def _unpack_one(path: Path, folder: Path) -> None:
@@ -92,7 +86,7 @@ def _unpack_one(path: Path, folder: Path) -> None:
                 with archive.open(member) as source, open(target, "wb") as stream:
                     shutil.copyfileobj(source, stream, 1 << 20)
             except DAMAGE as error:
-                raise TaggingError(f"{path}: {member.filename!r} is damaged ({error}): download it again") from error
+                raise TaggingError(f"{path}: {member.filename!r} is damaged ({_short(error)}): download it again") from error
             except OSError as error:  # a file where another member needs a folder, a name too long, a full disk
                 raise TaggingError(
                     f"{path}: {member.filename!r} cannot be written ({error.strerror}): unpack it yourself"
@@ -118,8 +112,11 @@ def _refuse_hostile(path: Path, members: list[zipfile.ZipInfo]) -> None:
         where = f"{path}: {member.filename!r}"
         if name.is_absolute() or ".." in name.parts or DRIVE.match(name.as_posix()):
             raise TaggingError(f"{where} lies outside the archive: do not trust this zip")
-        if stat.S_ISLNK(member.external_attr >> 16):
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if kind == stat.S_IFLNK:
             raise TaggingError(f"{where} is a link: do not trust this zip")
+        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            raise TaggingError(f"{where} is a device or a pipe: do not trust this zip")
         if member.flag_bits & 1:
             raise TaggingError(f"{where} is encrypted: unpack it yourself and give the folder")
         if member.file_size > SMALL and member.file_size > MAX_RATIO * max(1, member.compress_size):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat as stat_module
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -48,21 +49,27 @@ class Corpus:
 
     @classmethod
     def open(
-        cls, path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data"), name: str | None = None
+        cls,
+        path: str | Path | Sequence[str | Path],
+        *,
+        data_dir: Path = Path("data"),
+        name: str | None = None,
+        skip_broken: bool = False,
     ) -> Corpus:
         """The corpus at a path: `sample`, `mirflickr25k`, a folder, a zip, or several zips (a list, or joined by `,`).
 
-        Zips are unpacked once, into `data_dir`. The corpus is called `name`, else as its folder is.
+        Zips are unpacked once, into `data_dir`. The corpus is called `name`, else as its folder is. With `skip_broken`
+        every photo is decoded, and the corpus is without those that cannot be; they are among its problems.
 
         Raises:
             TaggingError: there is no corpus, or it has a fatal problem; the message names file, line and remedy.
         """
         corpus = read(locate(path, Path(data_dir)), name)
-        fatal = [problem for problem in corpus.problems if problem.fatal]
+        fatal = [problem for problem in corpus.problems if problem.fatal and not (skip_broken and problem.broken)]
         if fatal:
             more = f" (and {len(fatal) - 1} more: run `tagging check`)" if len(fatal) > 1 else ""
             raise TaggingError(f"{corpus.root}: {str(fatal[0]).removeprefix('error: ')}{more}")
-        return corpus
+        return without_broken(corpus, data_dir=Path(data_dir)) if skip_broken else corpus
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -74,6 +81,11 @@ class Corpus:
     def label_names(self, index: int) -> list[str]:
         """Labels of one photo."""
         return [self.labels[column] for column in np.flatnonzero(self.targets[index])]
+
+    @property
+    def left_out(self) -> tuple[Problem, ...]:
+        """The broken photos, when the corpus was opened to go on without them."""
+        return tuple(problem for problem in self.problems if problem.broken)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -94,19 +106,25 @@ class Corpus:
                 stat = os.stat(f"{self.root}/{photo}")
             except OSError as error:
                 raise TaggingError(f"{self.root}/{photo} cannot be read ({error.strerror}): restore it") from error
+            if not stat_module.S_ISREG(stat.st_mode):
+                raise TaggingError(f"{self.root}/{photo} is no file: replace or remove it")
             listing.update(f"{photo}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
         store = self.root.parent / f".{self.root.name}.digest.json"
         try:
-            known = files.read_json(store)
-            if known.get("listing") == listing.hexdigest():
+            known = files.read_sealed(store)
+            if known["listing"] == listing.hexdigest():
                 return known["photos"]
-        except (OSError, TaggingError, AttributeError, KeyError):
+        except (OSError, TaggingError, KeyError):
             pass  # absent or unreadable: hash again
         content = hashlib.sha256()
         for photo in self.photos:
-            content.update(photo.encode() + b"\0" + bytes.fromhex(files.sha256(self.root / photo)))
-        with suppress(OSError):  # a read-only corpus is hashed anew each time
-            files.write_json(store, {"listing": listing.hexdigest(), "photos": content.hexdigest()})
+            try:
+                digest = files.sha256(self.root / photo)
+            except OSError as error:
+                raise TaggingError(f"{self.root}/{photo} cannot be read ({error.strerror}): restore it") from error
+            content.update(photo.encode() + b"\0" + bytes.fromhex(digest))
+        with suppress(TaggingError, OSError):  # beside a read-only corpus nothing is kept: it is hashed anew each time
+            files.write_sealed(store, {"listing": listing.hexdigest(), "photos": content.hexdigest()})
         return content.hexdigest()
 
 
@@ -165,7 +183,46 @@ def read(root: Path, name: str | None = None) -> Corpus:
     return Corpus(name or root.name, root, *read_table(root, table))
 
 
-def open_photos(path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data")) -> Corpus:
+def without_broken(corpus: Corpus, *, data_dir: Path) -> Corpus:
+    """The corpus without the photos that cannot be decoded, which are added to its problems.
+
+    Which they are is kept in `data_dir/cache`, so that the photos are tried once.
+
+    Raises:
+        TaggingError: no photo is left.
+    """
+    unreadable = {row: "cannot be read" for row in range(len(corpus)) if not os.access(corpus.path(row), os.R_OK)}
+    corpus = _without(corpus, unreadable)
+    note = data_dir / "cache" / f"{corpus.name}-{corpus.fingerprint}.broken.json"
+    try:
+        found = {int(row): str(what) for row, what in files.read_sealed(note)["broken"]}
+    except (OSError, TaggingError, KeyError):
+        from tagging_lib.data import pixels
+
+        found = dict(pixels.undecodable(corpus))
+        files.write_sealed(note, {"broken": list(found.items())})
+    return _without(corpus, found)
+
+
+def _without(corpus: Corpus, broken: dict[int, str]) -> Corpus:
+    if not broken:
+        return corpus
+    kept = np.array([row for row in range(len(corpus)) if row not in broken], dtype=np.int64)
+    if len(kept) == 0:
+        raise TaggingError(f"{corpus.root}: no photo can be read, first {corpus.photos[0]}, which {broken[0]}")
+    added = [Problem(corpus.photos[row], what, "replace or remove it", True, broken=True) for row, what in broken.items()]
+    return replace(
+        corpus,
+        photos=tuple(corpus.photos[row] for row in kept),
+        numbers=corpus.numbers[kept],
+        targets=corpus.targets[kept],
+        problems=(*corpus.problems, *added),
+    )
+
+
+def open_photos(
+    path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data"), skip_broken: bool = False
+) -> Corpus:
     """Photos without labels (L = 0): a folder or zip of any Pillow format, with or without `images/`, in natural order.
 
     Their numbers are the N of `im<N>` where each photo has its own, otherwise 1, 2, 3 …
@@ -182,11 +239,14 @@ def open_photos(path: str | Path | Sequence[str | Path], *, data_dir: Path = Pat
     if len(set(numbers)) < len(names):
         numbers = list(range(1, len(names) + 1))
     targets = np.zeros((len(names), 0), dtype=np.uint8)
-    return Corpus(root.name, root, (), tuple(names), np.array(numbers, dtype=np.int64), targets)
+    corpus = Corpus(root.name, root, (), tuple(names), np.array(numbers, dtype=np.int64), targets)
+    return without_broken(corpus, data_dir=Path(data_dir)) if skip_broken else corpus
 
 
-def check(path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data")) -> list[Problem]:
-    """Every problem of a corpus; each photo is decoded.
+def check(
+    path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data"), skip_broken: bool = False
+) -> list[Problem]:
+    """Every problem of a corpus; each photo is decoded. With `skip_broken` broken photos are left out and stop nothing.
 
     Raises:
         TaggingError: there is no corpus to check.
@@ -194,5 +254,11 @@ def check(path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("dat
     from tagging_lib.data import pixels
 
     corpus = read(locate(path, Path(data_dir)))
-    broken = pixels.undecodable(corpus)
-    return [*corpus.problems, *(Problem(corpus.photos[i], what, "replace or remove it", True) for i, what in broken)]
+    broken = [
+        Problem(corpus.photos[row], what, "replace or remove it", True, broken=True)
+        for row, what in pixels.undecodable(corpus)
+    ]
+    found = [*corpus.problems, *broken]
+    if not skip_broken:
+        return found
+    return [replace(p, fatal=False, fix="it is left out") if p.broken else p for p in found]

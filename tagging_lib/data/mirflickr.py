@@ -10,8 +10,6 @@ import hashlib
 import http.client
 import logging
 import re
-import shutil
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
+from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
@@ -85,7 +84,7 @@ def download(url: str, target: Path, *, md5: str | None = None, pause: float = 1
     """
     by_hand = f"run the same command again to continue, or put {target.name} into {target.parent} yourself"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
+        files.make_folder(target.parent)
         part = target.with_name(target.name + ".part")
         failures = 0
         while True:
@@ -101,16 +100,32 @@ def download(url: str, target: Path, *, md5: str | None = None, pause: float = 1
                 time.sleep(min(30.0, pause * 2**failures))
             except urllib.error.HTTPError as error:
                 raise TaggingError(f"{url} answers {error.code} {error.reason}: {by_hand}") from error
+        # Before it gets its name: whatever lies under that is whole, even when the process is killed here.
+        _verify(part, md5, url, by_hand)
         part.replace(target)
-    with open(target, "rb") as stream:
-        found = hashlib.file_digest(stream, "md5").hexdigest() if md5 else None
-    if found != md5:
-        target.unlink()
-        raise TaggingError(f"{target} has MD5 {found}, published is {md5}; it is deleted: run the same command again")
-    if not zipfile.is_zipfile(target):
-        target.unlink()
-        raise TaggingError(f"{url} brought no zip; it is deleted: {by_hand}")
+    elif md5 is not None:
+        _verify(target, md5, url, by_hand)
     return target
+
+
+def _verify(path: Path, md5: str | None, url: str, by_hand: str) -> None:
+    """Delete a file that is not the published one; without a published checksum, one whose own checksums do not fit."""
+    if md5 is not None:
+        with open(path, "rb") as stream:
+            found = hashlib.file_digest(stream, "md5").hexdigest()
+        if found != md5:
+            path.unlink()
+            raise TaggingError(f"{path} has MD5 {found}, published is {md5}; it is deleted: run the same command again")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # Where the whole is known to be right, its members are.
+            damaged = archive.testzip() if md5 is None else None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+        path.unlink()
+        raise TaggingError(f"{url} brought no zip ({error}); it is deleted: {by_hand}") from error
+    if damaged is not None:
+        path.unlink()
+        raise TaggingError(f"{url} brought a zip in which {damaged!r} is damaged; it is deleted: {by_hand}")
 
 
 def _size(path: Path) -> int:
@@ -202,8 +217,7 @@ def _strict_labels(archive: Path, known) -> dict[str, list[int]]:
 
 def _build(folder: Path, archive: Path, members: dict[int, str], labels: dict[str, list[int]]) -> None:
     """Write a folder corpus; it appears whole or not at all."""
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with files.replacing_folder(folder, keep=True) as building:
         (building / "images").mkdir()
         (building / "annotations").mkdir()
         with zipfile.ZipFile(archive) as opened, ThreadPoolExecutor() as pool:
@@ -213,22 +227,18 @@ def _build(folder: Path, archive: Path, members: dict[int, str], labels: dict[st
         for label, numbers in labels.items():
             text = "".join(f"{number}\n" for number in numbers if number in members)
             (building / "annotations" / f"{label}.txt").write_text(text, encoding="utf-8")
-        building.chmod(0o755)
-        building.rename(folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def _shrink(archive: zipfile.ZipFile, member: str, target: Path) -> None:
     from PIL import Image
 
-    from tagging_lib.data import pixels
+    from tagging_lib.data import decoding
 
     raw = target.with_name(target.name + ".original")
     try:
         raw.write_bytes(archive.read(member))
         # Quality 95 without chroma subsampling is invisible at this size and a quarter of a PNG.
-        Image.fromarray(pixels.decode(raw, SIDE)).save(target, "JPEG", quality=95, subsampling=0)
+        Image.fromarray(decoding.decode(raw, SIDE)).save(target, "JPEG", quality=95, subsampling=0)
     except (zipfile.BadZipFile, zlib.error) as error:
         raise TaggingError(f"{archive.filename}: {member} is damaged ({error}): delete it and run again") from error
     finally:

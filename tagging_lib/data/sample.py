@@ -1,205 +1,193 @@
-"""The sample corpus: drawn scenes in which the study's 14 labels can be seen, with the real corpus' imbalance.
+"""The sample corpus: photo-like scenes drawn by code and seed, so that everything runs with no download.
 
-It stands in for photos where a first look, a test or a demonstration needs a corpus and none is at hand. Scores on it
-say that the study works, not how well a network tags photos.
+Half of the photos carry no label; the rest carry label sets in the proportions of the MIRFLICKR-25K study corpus, with the
+rare ones raised so that each label can be learnt and scored at all.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
-from collections.abc import Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from tagging_lib.data import scenes
+from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
 logger = logging.getLogger(__name__)
-LABELS = (
-    *("baby", "bird", "car", "clouds", "dog", "female", "flower", "male"),
-    *("night", "people", "portrait", "river", "sea", "tree"),
-)
-SIDE = 128  # px
-FINENESS = 2  # drawn this many times finer, then shrunk: smooth edges
-JPEG_QUALITY = 92
-# Shares of the real corpus, the rarest ones raised so that 1,200 photos show them.
-SCENES = {"unlabelled": 0.46, "people": 0.32, "land": 0.085, "bird": 0.022, "car": 0.022, "dog": 0.026, "flower": 0.037}
+
+QUALITY = 92  # JPEG
+RARE_SHARE = 1 / 80  # of all photos: what each label has at least; 15 of 1,200
+WORKERS = 2
+FEW = 32  # photos not worth the start of a second process
+# Photos of the 20,000 of the study corpus (MIRFLICKR-25K, relevant labels) that carry exactly these labels.
+LABEL_SETS: dict[tuple[str, ...], int] = {
+    (): 9824,
+    ("female", "people", "portrait"): 1646,
+    ("male", "people"): 1116,
+    ("male", "people", "portrait"): 1019,
+    ("female", "people"): 812,
+    ("clouds",): 810,
+    ("flower",): 696,
+    ("people",): 645,
+    ("night",): 467,
+    ("dog",): 384,
+    ("tree",): 359,
+    ("female", "male", "people"): 319,
+    ("bird",): 314,
+    ("car",): 250,
+    ("female", "male", "people", "portrait"): 233,
+    ("sea",): 71,
+    ("river",): 40,
+    ("people", "portrait"): 61,
+    ("clouds", "people"): 51,
+    ("clouds", "tree"): 39,
+    ("baby", "male", "people", "portrait"): 37,
+    ("clouds", "male", "people"): 37,
+    ("night", "people"): 37,
+    ("clouds", "sea"): 34,
+    ("male", "people", "sea"): 26,
+    ("clouds", "river"): 24,
+    ("baby", "people", "portrait"): 23,
+    ("flower", "tree"): 23,
+    ("night", "tree"): 22,
+    ("male", "night", "people"): 21,
+    ("baby", "female", "people", "portrait"): 18,
+    ("people", "tree"): 18,
+    ("clouds", "female", "people"): 17,
+    ("clouds", "night"): 16,
+    ("dog", "male", "people"): 16,
+    ("bird", "tree"): 15,
+    ("car", "male", "people"): 14,
+    ("car", "people"): 14,
+    ("female", "flower", "people", "portrait"): 14,
+    ("car", "clouds"): 13,
+    ("people", "sea"): 13,
+    ("dog", "female", "people", "portrait"): 11,
+    ("river", "tree"): 11,
+    ("car", "night"): 10,
+    ("female", "people", "sea"): 10,
+    ("male", "people", "tree"): 9,
+    ("baby", "people"): 8,
+    ("bird", "clouds"): 8,
+    ("male", "people", "river"): 5,
+}
+LABELS = tuple(sorted({label for labels in LABEL_SETS for label in labels}))
 
 
-def draw(folder: str | Path, photos: int = 1200, seed: int = 0, side: int = SIDE) -> Path:
-    """Draw a corpus into the new folder: `images/im<N>.jpg` and `annotations/<label>.txt`. A photo depends on (seed, N).
+def plan(photos: int, seed: int) -> list[tuple[str, ...]]:
+    """The label set of each photo, by number from 1: shares of `LABEL_SETS`, rare labels raised, in an order that the seed draws.
+
+    Largest remainders make the counts whole; what a rare label lacks is then taken from the photos without a label, so a
+    corpus of fewer than 80 photos may lack rare labels.
+    """
+    sets, weights = list(LABEL_SETS), np.array(list(LABEL_SETS.values()), float)
+    wanted = weights / weights.sum() * photos
+    counts = np.floor(wanted).astype(int)
+    counts[np.argsort(counts - wanted, kind="stable")[: photos - counts.sum()]] += 1
+    rng = np.random.default_rng([seed, 0])
+    floor = int(photos * RARE_SHARE)
+    for label in LABELS:
+        having = np.array([label in labels for labels in sets])
+        lacking = floor - int(counts[having].sum())
+        if lacking > 0:
+            extra = rng.choice(np.flatnonzero(having), lacking, p=weights[having] / weights[having].sum())
+            np.add.at(counts, extra, 1)
+            counts[0] -= lacking
+    deck = [labels for labels, count in zip(sets, counts, strict=True) for _ in range(count)]
+    return [deck[k] for k in rng.permutation(len(deck))]
+
+
+def draw(folder: str | Path, photos: int = 1200, seed: int = 0, side: int = 128) -> Path:
+    """The folder, with `images/im<N>.jpg` of side × side pixels and `annotations/<label>.txt`, N from 1.
+
+    The same bytes for the same arguments and library versions, however many processes draw. The folder appears when it is
+    complete, never half.
 
     Raises:
-        TaggingError: the folder is already there.
+        TaggingError: the folder exists already, or the arguments make no corpus.
     """
-    folder = Path(folder)
-    building = _draw_images(folder, photos, seed, side)
-    try:
-        (building / "annotations").mkdir()
-        members: dict[str, list[int]] = {label: [] for label in LABELS}
-        for number in range(1, photos + 1):
-            for label in plan(_random(seed, number))[1]:
-                members[label].append(number)
-        for label, numbers in members.items():
-            (building / "annotations" / f"{label}.txt").write_text("".join(f"{number}\n" for number in numbers))
-        building.rename(folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    return _draw(Path(folder), photos, seed, side, labelled=True)
+
+
+def draw_test(folder: str | Path, photos: int = 200, seed: int = 1, side: int = 128) -> Path:
+    """The folder, with `images/im<N>.jpg` alone: photos like those of `draw`, their labels kept secret.
+
+    Raises:
+        TaggingError: as `draw`.
+    """
+    return _draw(Path(folder), photos, seed, side, labelled=False)
+
+
+def _draw(folder: Path, photos: int, seed: int, side: int, *, labelled: bool) -> Path:
+    if photos < 1 or side < 16 or side % 2 or seed < 0:
+        raise TaggingError(
+            f"a sample of {photos} photos of side {side} from seed {seed} cannot be drawn: "
+            "give at least one photo, an even side from 16 and a seed from 0"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TaggingError(f"{folder} exists already: name a new folder, or delete it to draw the sample again")
+    with files.replacing_folder(folder) as building:
+        (building / "images").mkdir()
+        _paint(building / "images", photos, seed, side)
+        if labelled:
+            (building / "annotations").mkdir()
+            deck = plan(photos, seed)
+            for label in LABELS:
+                lines = [f"{number}\n" for number, labels in enumerate(deck, 1) if label in labels]
+                (building / "annotations" / f"{label}.txt").write_text("".join(lines), encoding="ascii")
+    logger.info("%s: %d photos of %d pixels drawn from seed %d", folder, photos, side, seed)
     return folder
 
 
-def draw_test(folder: str | Path, photos: int = 200, seed: int = 1, side: int = SIDE) -> Path:
-    """Draw photos of the same kind without labels, as an official test set: `images/im<N>.jpg`."""
-    folder = Path(folder)
-    building = _draw_images(folder, photos, seed, side)
+def _paint(images: Path, photos: int, seed: int, side: int) -> None:
+    """Draw every photo; this process takes one share and helpers of its own making take the others.
+
+    Helpers are plain interpreters: a fork of a process that has started threads (PyTorch's, a notebook's) may hang, and
+    multiprocessing's spawn runs the caller's script once more, which fails without a main guard or from standard input.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(WORKERS, cores) if photos > FEW and sys.executable else 1
+    search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    environment = {**os.environ, "PYTHONPATH": search, "PYTHONSAFEPATH": "1"}
+    command = [sys.executable, "-m", __name__, str(images), str(photos), str(seed), str(side)]
+    helpers = [
+        subprocess.Popen([*command, str(first), str(workers)], env=environment, stderr=subprocess.DEVNULL)
+        for first in range(1, workers)
+    ]
     try:
-        building.rename(folder)
+        everything = progress(range(photos), "drawing the sample corpus")
+        _paint_share(images, photos, seed, side, (index for index in everything if index % workers == 0))
+        for first, helper in enumerate(helpers, 1):
+            if helper.wait() != 0:
+                # Killed, or not able to start: what is wrong, if anything, shows when its share is drawn here.
+                _paint_share(images, photos, seed, side, range(first, photos, workers))
     finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return folder
+        for helper in helpers:
+            helper.kill()
+            helper.wait()
 
 
-def _random(seed: int, number: int) -> np.random.Generator:
-    return np.random.default_rng((seed, number))
+def _paint_share(images: Path, photos: int, seed: int, side: int, indices: Iterable[int]) -> None:
+    deck = plan(photos, seed)
+    for index in indices:
+        paint_photo(images / f"im{index + 1}.jpg", deck[index], seed, index + 1, side)
 
 
-def _draw_images(folder: Path, photos: int, seed: int, side: int) -> Path:
-    from concurrent.futures import ThreadPoolExecutor
+def paint_photo(path: Path, labels: Sequence[str], seed: int, number: int, side: int) -> None:
+    """Draw photo `number` of the sample with these labels and save it."""
+    from tagging_lib.data.drawing.scenes import photograph
 
-    if folder.exists():
-        raise TaggingError(f"{folder} exists already: name a new folder, or remove it first")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    building.chmod(0o755)
-    (building / "images").mkdir()
-
-    def save(number: int) -> None:
-        photo(seed, number, side).save(building / "images" / f"im{number}.jpg", quality=JPEG_QUALITY)
-
-    try:
-        with ThreadPoolExecutor() as pool:
-            for _ in progress(pool.map(save, range(1, photos + 1)), "drawing photos", total=photos):
-                pass
-    except BaseException:
-        shutil.rmtree(building, ignore_errors=True)
-        raise
-    return building
+    pixels = photograph(labels, np.random.default_rng([seed, number]), side)
+    Image.fromarray(pixels).save(path, quality=QUALITY, subsampling=0)
 
 
-def plan(random: np.random.Generator) -> tuple[str, tuple[str, ...]]:
-    """The kind of a photo's scene and its labels, in alphabetical order."""
-    kinds = [*SCENES, "city"]
-    kind = kinds[random.choice(len(kinds), p=[*SCENES.values(), 1 - sum(SCENES.values())])]
-    labels: set[str] = set()
-    if kind == "people":
-        labels.add("people")
-        labels |= {"portrait"} if random.random() < 0.5 else set()
-        which = random.random()
-        if which < 0.06:
-            labels.add("baby")
-        labels |= {"female"} if which < 0.54 else {"male"}
-        if which > 0.9 or (which < 0.06 and random.random() < 0.4):
-            labels |= {"female", "male"}
-        if "portrait" not in labels and random.random() < 0.4:
-            labels |= _outdoors(random)
-    elif kind == "land":
-        while not labels:
-            labels = _outdoors(random)
-    elif kind == "city":
-        labels.add("night")
-    elif kind != "unlabelled":
-        labels.add(kind)
-        if kind in ("car", "dog", "bird") and random.random() < 0.25:
-            labels |= _outdoors(random) - {"sea", "river"}
-    if kind in ("people", "land", "car") and random.random() < 0.06:
-        labels.add("night")
-        labels.discard("clouds")
-    return kind, tuple(sorted(labels))
-
-
-def _outdoors(random: np.random.Generator) -> set[str]:
-    """Labels of an outdoor backdrop: clouds often, water sometimes, trees."""
-    labels = {"clouds"} if random.random() < 0.6 else set()
-    water = random.random()
-    if water < 0.2:
-        labels.add("sea")
-    elif water < 0.36:
-        labels.add("river")
-    if "sea" not in labels and random.random() < 0.35:
-        labels.add("tree")
-    return labels
-
-
-def photo(seed: int, number: int, side: int = SIDE):
-    """Photo N of the corpus of that seed, a Pillow image of `side` px."""
-    random = _random(seed, number)
-    kind, labels = plan(random)
-    canvas = scenes.Canvas(FINENESS * side, random)
-    if kind == "city":
-        scenes.city_night(canvas)
-    elif kind == "unlabelled":
-        scenes.UNLABELLED[random.integers(len(scenes.UNLABELLED))](canvas)
-    else:
-        _paint(canvas, kind, labels)
-    image = canvas.image
-    if "night" in labels and kind != "city":
-        image = scenes.darken(image, random)
-    return scenes.develop(image, side, random)
-
-
-def _paint(canvas: scenes.Canvas, kind: str, labels: Sequence[str]) -> None:
-    random = canvas.random
-    outdoors = bool({"clouds", "sea", "river", "tree"} & set(labels)) or kind in ("land", "car")
-    if outdoors or (kind in ("bird", "dog") and random.random() < 0.7):
-        horizon = random.uniform(0.4, 0.62)
-        scenes.sky(canvas, horizon + 0.12)
-        if "clouds" in labels:
-            scenes.clouds(canvas, horizon)
-        if "sea" in labels:
-            scenes.sea(canvas, horizon)
-        else:
-            ground = ((96, 124, 60), (120, 140, 74), (170, 150, 100))[random.integers(3)]
-            scenes.hills(canvas, horizon, (104, 104, 108) if kind == "car" else ground)
-            if "river" in labels:
-                scenes.river(canvas, horizon)
-        if "tree" in labels:
-            for _ in range(random.integers(1, 4)):
-                scenes.tree(canvas, random.uniform(0.08, 0.92), random.uniform(horizon + 0.1, 0.9), random.uniform(0.35, 0.7))
-    elif kind == "flower":
-        scenes.abstract(canvas) if random.random() < 0.3 else canvas.gradient((86, 120, 66), (30, 56, 34))
-        canvas.texture(5, 26)
-    else:
-        (scenes.interior, scenes.abstract, scenes.building)[random.integers(3)](canvas)
-    if kind == "people":
-        _people(canvas, labels)
-    elif kind == "flower":
-        for _ in range(random.integers(1, 4)):
-            scenes.flower(canvas, random.uniform(0.25, 0.75), random.uniform(0.25, 0.65), random.uniform(0.13, 0.3))
-    elif kind == "bird":
-        scenes.bird(canvas, random.uniform(0.3, 0.7), random.uniform(0.25, 0.55), random.uniform(0.12, 0.28))
-    elif kind == "dog":
-        scenes.dog(canvas, random.uniform(0.35, 0.65), random.uniform(0.5, 0.7), random.uniform(0.18, 0.3))
-    elif kind == "car":
-        scenes.car(canvas, random.uniform(0.35, 0.65), random.uniform(0.62, 0.78), random.uniform(0.22, 0.42))
-
-
-def _people(canvas: scenes.Canvas, labels: Sequence[str]) -> None:
-    random = canvas.random
-    kinds = [kind for kind in ("female", "male", "baby") if kind in labels]
-    if "portrait" in labels:
-        size = random.uniform(0.2, 0.3) / len(kinds) ** 0.5
-        for index, kind in enumerate(kinds):
-            x = (index + 0.5) / len(kinds) + random.uniform(-0.06, 0.06)
-            small = 0.7 if kind == "baby" else 1.0
-            scenes.person(canvas, x, random.uniform(0.34, 0.44) + (0.12 if kind == "baby" else 0), size * small, kind)
-        return
-    kinds += [kinds[0]] * int(random.integers(0, 2))
-    for index, kind in enumerate(kinds):
-        x = (index + 0.5) / len(kinds) + random.uniform(-0.08, 0.08)
-        size = random.uniform(0.055, 0.085) * (1.1 if kind == "baby" else 1.0)
-        y = random.uniform(0.28, 0.4) + (0.3 if kind == "baby" else 0)
-        scenes.person(canvas, x, y, size, kind)
+if __name__ == "__main__":  # a helper of `_paint`
+    _photos, _seed, _side, _first, _workers = map(int, sys.argv[2:])
+    _paint_share(Path(sys.argv[1]), _photos, _seed, _side, range(_first, _photos, _workers))

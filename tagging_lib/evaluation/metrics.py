@@ -1,4 +1,7 @@
-"""Scores of multi-label answers: pure functions of targets and predictions, both 0/1 and (N, L)."""
+"""Scores of multi-label answers: pure functions of targets and predictions, both 0/1 and (N, L), or of probabilities.
+
+What cannot be scored is nan and counted, never averaged in as zero: a label without a positive, a photo without a label.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,12 @@ def checked(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, n
 
 
 def _f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """F1, precision and recall from counts; 0 where nothing was given or true, nan where neither was."""
+    """F1, precision and recall from counts; 0 where nothing was given, nan where nothing was true."""
 
     def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
         return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
 
-    undefined = (tp + fp + fn) == 0
+    undefined = (tp + fn) == 0
     values = share(2 * tp, 2 * tp + fp + fn), share(tp, tp + fp), share(tp, tp + fn)
     f1, precision, recall = (np.where(undefined, np.nan, value) for value in values)
     return f1, precision, recall
@@ -57,11 +60,13 @@ def unlabelled_confusion(targets: np.ndarray, predictions: np.ndarray) -> dict[s
 
 
 def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
-    """{micro, macro, weighted, samples}_{f1, precision, recall}, subset_accuracy, hamming_loss, undefined_labels.
+    """{micro, macro, weighted, samples, unlabelled}_{f1, precision, recall}, subset_accuracy, hamming_loss, undefined_labels.
 
-    A label neither true nor given anywhere is undefined: it is counted in `undefined_labels` and left out of the macro
-    mean, not averaged in as zero. Without any defined label micro and macro are nan. A photo without a true or a given
-    label counts as 0 in the mean over samples, as in scikit-learn, so that unlabelled photos cap that mean.
+    A label without a positive is undefined: it is counted in `undefined_labels` and left out of the macro mean; where
+    it is given nonetheless it still costs micro precision. Where no label is true at all, macro and weighted are nan,
+    and micro too unless one was given, which is 0. `unlabelled` is the class *no label*, nan where every photo has
+    one. A photo without a true or a given label counts as 0 in the mean over samples, as in scikit-learn, so that
+    unlabelled photos cap that mean.
 
     Raises:
         ValueError: the shapes differ, or a value is neither 0 nor 1.
@@ -71,16 +76,21 @@ def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     support = tp + fn
     found: dict[str, float] = {}
     micro = _f1(tp.sum(), fp.sum(), fn.sum())
+    if fp.any():
+        micro = (np.nan_to_num(micro[0]), np.nan_to_num(micro[1]), np.nan_to_num(micro[2]))
     labels = _f1(tp, fp, fn)
     hit = (true & given).sum(axis=1)
     samples = _f1(hit, (~true & given).sum(axis=1), (true & ~given).sum(axis=1))
-    defined = (tp + fp + fn) > 0
+    silent = unlabelled_confusion(targets, predictions)
+    unlabelled = _f1(*(np.asarray(silent[cell]) for cell in ("tp", "fp", "fn")))
+    defined = support > 0
     for index, name in enumerate(("f1", "precision", "recall")):
         found[f"micro_{name}"] = float(micro[index])
         found[f"macro_{name}"] = float(labels[index][defined].mean()) if defined.any() else float("nan")
         weighted = np.nan_to_num(labels[index]) @ support
         found[f"weighted_{name}"] = float(weighted / support.sum()) if support.sum() else float("nan")
         found[f"samples_{name}"] = float(np.nan_to_num(samples[index]).mean()) if len(true) else float("nan")
+        found[f"unlabelled_{name}"] = float(unlabelled[index])
     found["subset_accuracy"] = float((true == given).all(axis=1).mean()) if len(true) else float("nan")
     found["hamming_loss"] = float((true != given).mean()) if true.size else float("nan")
     found["undefined_labels"] = int((~defined).sum())
@@ -88,7 +98,10 @@ def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
 
 
 def per_label(targets: np.ndarray, predictions: np.ndarray, labels: list[str] | tuple[str, ...]) -> pd.DataFrame:
-    """One line a label: label, precision, recall, f1 (nan where undefined), support (photos), predicted (photos)."""
+    """One line a label: label, precision, recall, f1, support (photos), predicted (photos).
+
+    The first three are nan for a label without a positive, whether it was given or not.
+    """
     import pandas as pd
 
     _, fp, fn, tp = label_confusion(targets, predictions).T
@@ -113,6 +126,41 @@ def mean_average_precision(targets: np.ndarray, probabilities: np.ndarray) -> fl
     """Mean of the defined labels' average precisions; nan when none is."""
     values = average_precision(targets, probabilities)
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def ranking(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """How well probabilities are ordered: mean_average_precision, undefined_labels, ranking_loss, coverage, unranked_photos.
+
+    The mean average precision orders photos within each label, over the labels with a positive; the others are counted
+    in `undefined_labels`. The ranking loss is the share of a photo's pairs of a true and an absent label in the wrong
+    order, a tie as wrong; `coverage` how many of its most probable labels must be given to reach all true ones (Tsoumakas,
+    Katakis & Vlahavas 2010). Both are means over photos: the loss over those with a true and an absent label, coverage
+    over those with a true label, while the photos without a true label, for which scikit-learn averages in a 0, are
+    counted in `unranked_photos`. A mean over nothing is nan.
+    """
+    from sklearn.metrics import label_ranking_loss
+
+    true, _ = checked(targets, targets)
+    if true.shape != probabilities.shape:
+        raise ValueError(f"targets {true.shape} and probabilities {probabilities.shape} must both be (N, L)")
+    some, mixed = true.any(axis=1), true.any(axis=1) & ~true.all(axis=1)
+    lowest = np.where(true, probabilities, np.inf).min(axis=1, initial=np.inf)
+    needed = (probabilities >= lowest[:, None]).sum(axis=1)[some]
+    return {
+        "mean_average_precision": mean_average_precision(targets, probabilities),
+        "undefined_labels": int((~true.any(axis=0)).sum()),
+        "ranking_loss": float(label_ranking_loss(true[mixed], probabilities[mixed])) if mixed.any() else float("nan"),
+        "coverage": float(needed.mean()) if some.any() else float("nan"),
+        "unranked_photos": int((~some).sum()),
+    }
+
+
+def ratio_of_f1(train_f1: float, validation_f1: float) -> float:
+    """Train F1 ÷ validation F1, the original's measure of overfitting: above 1 where training photos score better.
+
+    nan where one of them is undefined, or nothing on validation is right.
+    """
+    return float(train_f1 / validation_f1) if validation_f1 > 0 else float("nan")
 
 
 def read_savetxt(path: str | Path) -> np.ndarray:

@@ -23,8 +23,8 @@ def predict(module: nn.Module, batches, indices: np.ndarray) -> np.ndarray:
     if len(indices) == 0:
         raise ValueError("indices is empty: there is nothing to predict")
     module.eval()
-    found = [torch.sigmoid(module(x).float()).cpu() for x, _ in batches.plain(indices)]
-    probabilities = torch.cat(found).numpy()
+    found = [torch.sigmoid(module(x).float()) for x, _ in batches.plain(indices)]
+    probabilities = torch.cat(found).cpu().numpy()  # fetched once: a fetch for each batch would make the device wait
     if np.isnan(probabilities).any():
         broken = int(np.isnan(probabilities).any(axis=1).sum())
         raise TaggingError(f"the network gives nan for {broken} of {len(indices)} photos: train it anew, more slowly")

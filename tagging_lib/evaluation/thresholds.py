@@ -77,6 +77,76 @@ def exact(targets: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]
 
 
 def per_label_exact(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The exact threshold of each label by itself, float64 (L,); 1.0 for a label without a positive."""
+    """The threshold of each label with the best F1 of that label, float64 (L,): together they have the best macro-F1.
+
+    1.0 for a label without a positive.
+    """
     columns = range(targets.shape[1])
     return np.array([exact(targets[:, [i]], probabilities[:, [i]])[0] for i in columns])
+
+
+def per_label_micro(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The thresholds, one for each label, with the best micro-F1 of all such sets, float64 (L,).
+
+    A label that is better never given gets the number above its highest probability; without a true label all do.
+    Micro-F1 is a ratio of sums over labels, which Dinkelbach's iteration (Management Science 1967) turns into a search
+    within each label: the best F1 so far is the price of a given label, and a label is given while that pays.
+    """
+    columns = [_label_curve(targets[:, i].astype(bool), probabilities[:, i]) for i in range(targets.shape[1])]
+    true, f1 = float(targets.sum(dtype=np.int64)), 0.0
+    while True:
+        best = [int((2 * hits - f1 * given).argmax()) for _, hits, given in columns]
+        hit = sum(float(hits[at]) for at, (_, hits, _) in zip(best, columns, strict=True))
+        given = sum(float(counts[at]) for at, (_, _, counts) in zip(best, columns, strict=True))
+        found = 2 * hit / (given + true) if given + true else 0.0
+        if found <= f1:
+            return np.array([float(edges[at]) for at, (edges, _, _) in zip(best, columns, strict=True)])
+        f1 = found
+
+
+def _label_curve(true: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every threshold that makes a difference to one label, highest first, with its hits and how often the label is given."""
+    edges = np.unique(column)[::-1]
+    above = np.nextafter(edges[:1], np.asarray(np.inf, dtype=edges.dtype))
+    edges = np.concatenate([above, edges])
+    hits, every = np.sort(column[true]), np.sort(column)
+    return edges, len(hits) - np.searchsorted(hits, edges), len(every) - np.searchsorted(every, edges)
+
+
+STRENGTHS = (0.0, 3.0, 10.0, 30.0, 100.0, 300.0, np.inf)  # positives
+SHRINKING_FOLDS = 5
+
+
+def shrunken(targets: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> np.ndarray:
+    """`per_label_micro` drawn towards the exact threshold for all labels, the more so the rarer the label, float64 (L,).
+
+    A label with n positives keeps n ÷ (n + k) of its way from the one to the other, measured in log-odds. k, of
+    `STRENGTHS`, is the one with the best micro-F1 on photos left out of the choice, the strongest among equals.
+    """
+    from sklearn.model_selection import KFold
+
+    if len(targets) < 2:
+        return np.full(targets.shape[1], exact(targets, probabilities)[0])
+    kept = np.zeros((len(STRENGTHS), *targets.shape), dtype=np.uint8)
+    for choose, leave in KFold(min(SHRINKING_FOLDS, len(targets)), shuffle=True, random_state=seed).split(targets):
+        for place, sets in enumerate(_shrunken_by(STRENGTHS, targets[choose], probabilities[choose])):
+            kept[place, leave] = apply(probabilities[leave], sets)
+    true = targets.astype(bool)
+    f1 = [2 * (true & (given == 1)).sum() / max(true.sum() + given.sum(dtype=np.int64), 1) for given in kept]
+    best = max(range(len(STRENGTHS)), key=lambda place: (f1[place], place))
+    return _shrunken_by(STRENGTHS[best : best + 1], targets, probabilities)[0]
+
+
+def _shrunken_by(strengths: tuple[float, ...], targets: np.ndarray, probabilities: np.ndarray) -> list[np.ndarray]:
+    from scipy.special import logit
+
+    positives = targets.sum(axis=0, dtype=np.int64)
+    own, common = per_label_micro(targets, probabilities), exact(targets, probabilities)[0]
+    tiny = 1e-6  # of probability: log-odds have no end
+    far, near = (logit(np.clip(value, tiny, 1 - tiny)) for value in (own, common))
+    found = []
+    for k in strengths:
+        share = np.where(positives > 0, positives / np.maximum(positives + k, 1), 0) if np.isfinite(k) else np.zeros(len(own))
+        odds = np.exp(near + share * (far - near))
+        found.append(np.where(share == 1, own, np.where(share == 0, common, odds / (1 + odds))))
+    return found

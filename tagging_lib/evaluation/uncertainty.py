@@ -1,22 +1,58 @@
-"""How far a score could be from what other photos would have given."""
+"""How far a score could be from what other photos, or another training, would have given.
+
+Everywhere `predictions` are 0/1, (N, L) of one training or (K, N, L) of K trainings of one row; the score of several is
+the mean of their F1. `average` is `micro`, or `macro` over the labels with a positive.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from tagging_lib.evaluation import metrics
 
 RESAMPLES = 10_000
-AT_ONCE = 2_000_000  # draws held in memory together: 500 resamples of 4,000 photos, about 40 MB
+AT_ONCE = 2_000_000  # draws held in memory together: 500 resamples of 4,000 photos
+AVERAGES = ("micro", "macro")
 
 
-def _photo_counts(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """2·TP and 2·TP + FP + FN of each photo, float32 (N, 2): all that micro-F1 needs of it."""
-    true, given = metrics.checked(targets, predictions)
-    doubled = 2 * (true & given).sum(axis=1)
-    return np.stack([doubled, true.sum(axis=1) + given.sum(axis=1)], axis=1).astype(np.float32)
+def _photo_counts(targets: np.ndarray, predictions: np.ndarray, average: str) -> np.ndarray:
+    """All that F1 needs of each photo, float32 (K, N, C): 2·TP and 2·TP + FP + FN, for macro those of each label and its truth.
+
+    Raises:
+        ValueError: the shapes differ, a value is neither 0 nor 1, or the average is unknown.
+    """
+    if average not in AVERAGES:
+        raise ValueError(f"average is {average!r}: must be one of {AVERAGES}")
+    several = predictions if predictions.ndim == 3 else predictions[None]
+    if not len(several):
+        raise ValueError("predictions hold no training: give (N, L), or (K, N, L) with K of at least 1")
+    found = []
+    for answer in several:
+        true, given = metrics.checked(targets, answer)
+        hits, either = 2 * (true & given).astype(np.float32), true.astype(np.float32) + given
+        found.append(
+            np.stack([hits.sum(axis=1), either.sum(axis=1)], axis=1)
+            if average == "micro"
+            else np.hstack([hits, either, true.astype(np.float32)])
+        )
+    return np.stack(found).astype(np.float32)
+
+
+def _f1(sums: np.ndarray, average: str) -> np.ndarray:
+    """F1 from sums (..., K, C) of `_photo_counts`, the mean of the K; nan where none is defined."""
+    if average == "micro":
+        return _ratio(sums[..., 0], sums[..., 1]).mean(axis=-1)
+    hits, either, true = np.split(sums, 3, axis=-1)
+    defined = true > 0
+    f1 = np.where(defined, _ratio(hits, np.where(defined, either, 1)), 0)
+    return _ratio(f1.sum(axis=-1), defined.sum(axis=-1)).mean(axis=-1)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
 
 
 def _chunks(resamples: int, n: int) -> Iterator[tuple[int, int]]:
@@ -25,27 +61,43 @@ def _chunks(resamples: int, n: int) -> Iterator[tuple[int, int]]:
     return ((start, min(most, resamples - start)) for start in range(0, resamples, most))
 
 
+@lru_cache(maxsize=40)  # 80 MB: the draws for 4,000 photos, which serve every row and every pair of rows
+def _drawn(n: int, start: int, size: int, seed: int) -> np.ndarray:
+    """How often each of n photos is in each of `size` resamples, uint16 (size, n)."""
+    places = np.random.default_rng((seed, start)).integers(0, n, (size, n), dtype=np.int32)
+    places += n * np.arange(size, dtype=np.int32)[:, None]
+    return np.bincount(places.ravel(), minlength=size * n).reshape(size, n).astype(np.uint16)
+
+
 def _resampled(counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Sums of `counts` (N, K) over N photos drawn with replacement, float64 (resamples, K).
+    """Sums of `counts` (N, C) over N photos drawn with replacement, float64 (resamples, C).
 
     One matrix product a chunk; float32 holds these whole numbers exactly up to 2²⁴.
     """
-    random = np.random.default_rng(seed)
     n = len(counts)
     sums = np.empty((resamples, counts.shape[1]))
     for start, size in _chunks(resamples, n):
-        drawn = random.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
-        sums[start : start + size] = times @ counts
+        sums[start : start + size] = _drawn(n, start, size, seed).astype(np.float32) @ counts
     return sums
 
 
-def _ratio(sums: np.ndarray) -> np.ndarray:
-    return np.divide(sums[..., 0], sums[..., 1], out=np.full(sums.shape[:-1], np.nan), where=sums[..., 1] > 0)
+def resampled_f1(
+    targets: np.ndarray, predictions: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, average: str = "micro"
+) -> np.ndarray:
+    """F1 in each resample of the photos, float64 (resamples,); nan in one without any label, or without photos.
+
+    The same seed draws the same photos, so that values of two answers are paired.
+    """
+    if len(targets) == 0:
+        return np.full(resamples, np.nan)
+    counts = _photo_counts(targets, predictions, average)
+    trainings, n, width = counts.shape
+    flat = counts.transpose(1, 0, 2).reshape(n, trainings * width)
+    return _f1(_resampled(flat, resamples, seed).reshape(resamples, trainings, width), average)
 
 
-def _bounds(values: np.ndarray, level: float) -> tuple[float, float]:
-    """The middle `level` of the values; a resample without any label has no F1 and is passed over."""
+def bounds(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
+    """The ends of the middle `level` of resampled values; nan is passed over, and both are nan without another value."""
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
@@ -53,16 +105,39 @@ def _bounds(values: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def bootstrap_interval(
-    targets: np.ndarray, predictions: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of micro-F1 over photos (Efron & Tibshirani 1993, ch. 13).
-
-    (nan, nan) without photos, and where no label is true or given.
-    """
+def mean_f1(targets: np.ndarray, predictions: np.ndarray, average: str = "micro") -> float:
+    """F1 of one training, or the mean of several; nan without photos, and where no label is true or given."""
     if len(targets) == 0:
-        return float("nan"), float("nan")
-    return _bounds(_ratio(_resampled(_photo_counts(targets, predictions), resamples, seed)), level)
+        return float("nan")
+    return float(_f1(_photo_counts(targets, predictions, average).sum(axis=1, dtype=float), average))
+
+
+def bootstrap_interval(
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = 0.95,
+    average: str = "micro",
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of F1 over photos (Efron & Tibshirani 1993, ch. 13).
+
+    (nan, nan) without photos, and where no label is true or given. Of several trainings it is the interval of their mean
+    on other photos; how trainings differ is what `over_seeds` says.
+    """
+    return bounds(resampled_f1(targets, predictions, resamples, seed, average), level)
+
+
+def label_intervals(
+    targets: np.ndarray, predictions: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
+) -> np.ndarray:
+    """Bootstrap interval of each label's F1 of one training (N, L), float64 (L, 2); nan for a label without a positive."""
+    if len(targets) == 0:
+        return np.full((targets.shape[1], 2), np.nan)
+    (counts,) = _photo_counts(targets, predictions, "macro")
+    hits, either, true = np.split(_resampled(counts, resamples, seed), 3, axis=1)
+    f1 = np.where(true > 0, _ratio(hits, either), np.nan)
+    return np.array([bounds(column, level) for column in f1.T]).reshape(-1, 2)
 
 
 def paired_difference(
@@ -72,27 +147,82 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
+    average: str = "micro",
 ) -> dict[str, float]:
-    """Micro-F1 of a minus that of b on the same photos in the same order: difference, low, high, p.
+    """F1 of a minus that of b on the same photos in the same order: difference, low, high, p.
 
-    The interval resamples photos, both answers together. p is that of a permutation test which swaps the two answers
-    photo by photo: the share of swaps with a difference at least as large, the observed one counted in (Phipson & Smyth
-    2010). Without photos, or where one of the two has no F1, the first three are nan and p is 1.
+    The interval resamples photos, both answers together; p is that of `paired_p`. Without photos, or where one of the two
+    has no F1, the first three are nan and p is 1.
     """
-    a, b = _photo_counts(targets, predictions_a), _photo_counts(targets, predictions_b)
-    total_a, total_b, change = a.sum(axis=0, dtype=float), b.sum(axis=0, dtype=float), b - a
-    observed = float(_ratio(total_a) - _ratio(total_b))
-    if np.isnan(observed):
-        return {"difference": observed, "low": observed, "high": observed, "p": 1.0}
-    sums = _resampled(np.hstack([a, b]), resamples, seed)
-    low, high = _bounds(_ratio(sums[:, :2]) - _ratio(sums[:, 2:]), level)
+    a, b = (resampled_f1(targets, answer, resamples, seed, average) for answer in (predictions_a, predictions_b))
+    difference = mean_f1(targets, predictions_a, average) - mean_f1(targets, predictions_b, average)
+    low, high = bounds(a - b, level) if np.isfinite(difference) else (float("nan"), float("nan"))
+    p = paired_p(targets, predictions_a, predictions_b, resamples, seed, average)
+    return {"difference": difference, "low": low, "high": high, "p": p}
+
+
+def paired_p(
+    targets: np.ndarray,
+    predictions_a: np.ndarray,
+    predictions_b: np.ndarray,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    average: str = "micro",
+) -> float:
+    """p of the permutation test that swaps the two answers photo by photo, all trainings of a photo together.
+
+    It is the share of swaps with a difference in F1 at least as large, the observed one counted in (Phipson & Smyth
+    2010); 1 without photos, or where one of the two has no F1.
+
+    Raises:
+        ValueError: the shapes differ; K too, unless one of them is 1.
+    """
+    a, b = _paired([_photo_counts(targets, predictions, average) for predictions in (predictions_a, predictions_b)])
+    scores = [_f1(counts.sum(axis=1, dtype=float), average) for counts in (a, b)]
+    return float(_swap_test([(a, b)], resamples, seed, average)[0]) if np.isfinite(scores).all() else 1.0
+
+
+def pairwise_p(targets: np.ndarray, predictions: Sequence[np.ndarray], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """p of the permutation test on micro-F1 between any two rows, symmetric float64 (rows, rows) with 1 on the diagonal.
+
+    All pairs share the swaps, so that many rows cost little more than two: each p by itself is that of
+    `paired_p`, and Holm's correction does not ask for independent tests.
+    """
+    counts = _paired([_photo_counts(targets, answer, "micro") for answer in predictions])
+    found = np.ones((len(counts), len(counts)))
+    scored = [i for i, count in enumerate(counts) if np.isfinite(_f1(count.sum(axis=1, dtype=float), "micro"))]
+    pairs = [(i, j) for place, i in enumerate(scored) for j in scored[place + 1 :]]
+    tested = _swap_test([(counts[i], counts[j]) for i, j in pairs], resamples, seed, "micro")
+    for (i, j), p in zip(pairs, tested, strict=True):
+        found[i, j] = found[j, i] = p
+    return found
+
+
+def _paired(counts: list[np.ndarray]) -> list[np.ndarray]:
+    """Counts with as many trainings each: a swap exchanges training for training, and a constant answer has only one."""
+    sizes = {len(count) for count in counts}
+    if len(sizes - {1}) > 1:
+        raise ValueError(f"rows of {sorted(sizes)} trainings cannot be paired: give as many of each, or one")
+    return [np.broadcast_to(count, (max(sizes), *count.shape[1:])) for count in counts]
+
+
+def _swap_test(pairs: list[tuple[np.ndarray, np.ndarray]], resamples: int, seed: int, average: str) -> np.ndarray:
+    """p of each pair of counts (K, N, C), all under the same swaps, float64 (pairs,)."""
+    if not pairs:
+        return np.zeros(0)
+    trainings, n, width = pairs[0][0].shape
+    # What a photo's swap takes from one side and gives to the other, pairs side by side: (N, pairs · K · C).
+    change = np.concatenate([(b - a).transpose(1, 0, 2).reshape(n, -1) for a, b in pairs], axis=1)
+    totals = np.array([[side.sum(axis=1, dtype=float) for side in pair] for pair in pairs])  # (pairs, 2, K, C)
+    observed = np.abs(_f1(totals[:, 0], average) - _f1(totals[:, 1], average))
+    extreme = np.zeros(len(pairs), dtype=np.int64)
     random = np.random.default_rng(seed + 1)
-    extreme = 0
-    for _, size in _chunks(resamples, len(a)):
-        moved = random.integers(0, 2, (size, len(a)), dtype=np.int8).astype(np.float32) @ change
-        swapped = _ratio(total_a + moved) - _ratio(total_b - moved)
-        extreme += int((np.abs(swapped) >= abs(observed) - 1e-12).sum())
-    return {"difference": observed, "low": low, "high": high, "p": (extreme + 1) / (resamples + 1)}
+    for _, size in _chunks(resamples, n):
+        swaps = random.integers(0, 2, (size, n), dtype=np.int8).astype(np.float32)
+        moved = (swaps @ change).reshape(size, len(pairs), trainings, width)
+        swapped = _f1(totals[:, 0] + moved, average) - _f1(totals[:, 1] - moved, average)
+        extreme += (np.abs(swapped) >= observed - 1e-12).sum(axis=0)
+    return (extreme + 1) / (resamples + 1)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -103,3 +233,10 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     corrected = np.empty_like(p_values)
     corrected[order] = np.minimum(stepped, 1)
     return corrected
+
+
+def over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of a score over trainings and its sample standard deviation; one training has none, nan."""
+    if not len(values):
+        return float("nan"), float("nan")
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")

@@ -1,4 +1,4 @@
-"""Which of two rows is better, by a paired test on the same test photos."""
+"""Which of two rows is better, by a paired test on the same test photos, and which rows cannot be told apart."""
 
 from __future__ import annotations
 
@@ -8,35 +8,53 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from tagging_lib.evaluation import uncertainty
+from tagging_lib.evaluation import grouping, uncertainty
 
 if TYPE_CHECKING:
+    from tagging_lib.experiments.run import Result
     from tagging_lib.experiments.study import Study
 
-COLUMNS = ["row", "against", "difference", "low", "high", "p", "p_holm", "verdict"]
-LEVEL = 0.05
+COLUMNS = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
+LEVEL = grouping.LEVEL
+
+
+def trainings(study: Study, result: Result) -> list[Result]:
+    """The row's result from each seed of the study, the given one first; a constant answer has only one."""
+    if result.experiment.network == "constant":
+        return [result]
+    return [result, *(study.result(result.name, seed) for seed in study.seeds[1:])]
+
+
+def answers(study: Study, result: Result) -> np.ndarray:
+    """Test predictions of all trainings of a row, each at its own threshold, uint8 (K, N, L)."""
+    return np.stack([training.predictions("test") for training in trainings(study, result)])
 
 
 def compare(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Test micro-F1 of the first row of each pair minus that of the second, on the photos of the test part.
 
-    Columns: titles of both rows, difference with its 95 % bootstrap interval, p, p after Holm's correction for the
-    number of pairs, and the verdict (`better`, `worse`, `not told apart`). Pairs with a row that this profile cannot
-    run are left out; without any the table is empty.
+    Columns: titles of both rows, difference with its 95 % bootstrap interval, the seeds whose mean it is, p, p after
+    Holm's correction for the number of pairs, and the verdict (`better`, `worse`, `not told apart`). Pairs with a row
+    that this profile cannot run are left out; without any the table is empty.
     """
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
     found = {result.name: result for result in study.results(names)}
     kept = [(found[first], found[second]) for first, second in pairs if first in found and second in found]
+    given = {result.name: answers(study, result) for pair in kept for result in pair}
     truth = study.truth("test")
-    tests = [
-        uncertainty.paired_difference(truth, first.predictions("test"), second.predictions("test")) for first, second in kept
-    ]
+    tests = [uncertainty.paired_difference(truth, given[first.name], given[second.name]) for first, second in kept]
     corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
     lines = []
     for (first, second), test, p_holm in zip(kept, tests, corrected, strict=True):
         verdict = "not told apart"
         if p_holm < LEVEL:
             verdict = "better" if test["difference"] > 0 else "worse"
-        numbers = (test[name] for name in ("difference", "low", "high", "p"))
-        lines.append([first.title, second.title, *numbers, float(p_holm), verdict])
+        seeds = max(len(given[first.name]), len(given[second.name]))
+        numbers = (test[name] for name in ("difference", "low", "high"))
+        lines.append([first.title, second.title, *numbers, seeds, test["p"], float(p_holm), verdict])
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def groups(study: Study, results: Sequence[Result]) -> list[str]:
+    """Letters of each row by `grouping.groups`: rows that share one are not told apart on the test part."""
+    return grouping.groups(study.truth("test"), [answers(study, result) for result in results])

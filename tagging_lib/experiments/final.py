@@ -39,7 +39,7 @@ def train(study: Study) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     from tagging_lib.experiments import trainer
-    from tagging_lib.experiments.run import weights_source
+    from tagging_lib.experiments.run import verified_model, weights_source
     from tagging_lib.training.fit import fit
 
     best = study.best()
@@ -58,12 +58,10 @@ def train(study: Study) -> dict[str, Any]:
         stored = files.read_json(model_json)
         if described.items() <= stored.items() and stored["sha256"] == files.sha256(model_file):
             return stored
-    if files.sha256(best.model_file) != best.details["model_sha256"]:
-        raise TaggingError(f"{best.model_file} is damaged: delete its folder and run notebook 03_transfer_learning again")
-
+    row_model = verified_model(best)
     source = weights_source(best.experiment, study.setting)
     trained = trainer.prepare(best.experiment, study.setting, source)
-    trained.tagger.load_state_dict(load_file(str(best.model_file)), strict=False)
+    trained.tagger.load_state_dict(load_file(str(row_model)), strict=False)
     recipe = dataclasses.replace(best.experiment.recipe, epochs=1, keep="last", patience=None, schedule="one-cycle")
     history = {}
     for part in ("validation", "test"):
@@ -144,7 +142,7 @@ def predict_folder(
     )
     for column, label in enumerate(labels):
         table[label] = np.round(probabilities[:, column], 6)
-    outputs.mkdir(parents=True, exist_ok=True)
+    files.make_folder(outputs)
     text = io.StringIO()
     table.to_csv(text, index=False, quoting=csv.QUOTE_MINIMAL)
     files.write_text(outputs / "predictions.csv", text.getvalue())
@@ -161,7 +159,7 @@ def load(model: Path):
     Raises:
         TaggingError: a file is missing, damaged, or not a model of this library.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     from tagging_lib.experiments import trainer
     from tagging_lib.models import zoo
@@ -171,12 +169,14 @@ def load(model: Path):
         if not path.exists():
             raise TaggingError(f"{path} is missing: give the folder of a final model, such as outputs/final")
     described = files.read_json(model_json)
-    if files.sha256(model_file) != described.get("sha256"):
+    if not isinstance(described, dict) or described.get("sha256") != files.sha256(model_file):
         raise TaggingError(f"{model_file} is damaged (its checksum is not the one in model.json): train it again")
-    with safe_open(str(model_file), framework="pt") as stored:
-        spec = json.loads(stored.metadata()["tagging"])
-    tagger = zoo.rebuild(
-        spec["network"], len(described["labels"]), options=spec["options"], dropout=spec["dropout"], side=spec["side"]
-    )
-    trainer.load_state(tagger, model_file, complete=True)
+    try:
+        with safe_open(str(model_file), framework="pt") as stored:
+            spec = json.loads(stored.metadata()["tagging"])
+        labels, options = described["labels"], spec["options"]
+        tagger = zoo.rebuild(spec["network"], len(labels), options=options, dropout=spec["dropout"], side=spec["side"])
+        trainer.load_state(tagger, model_file, complete=True)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TaggingError(f"{model_file} is no model of this library ({error}): train it again") from error
     return tagger.eval(), described

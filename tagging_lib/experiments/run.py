@@ -12,16 +12,21 @@ import json
 import logging
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from tagging_lib import files
+from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics, thresholds, uncertainty
+from tagging_lib.experiments.compute import compute
 from tagging_lib.experiments.rows import Experiment
 from tagging_lib.experiments.setting import ROW_CODE, Setting, code_digest, versions
 
@@ -82,7 +87,7 @@ class Result:
         if self.history.empty:
             return float("nan")
         kept = self.history[self.history.epoch == self.details["best_epoch"]].iloc[0]
-        return float(kept.train_f1 / kept.validation_f1) if kept.validation_f1 > 0 else float("nan")
+        return metrics.ratio_of_f1(kept.train_f1, kept.validation_f1)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -111,9 +116,12 @@ def weights_source(experiment: Experiment, setting: Setting) -> str:
 
 def key(experiment: Experiment, setting: Setting) -> str:
     """16 hexadecimal digits that change with anything that could change the result."""
-    source = weights_source(experiment, setting)
+    source, settings = weights_source(experiment, setting), ""
     if Path(source).is_file():
-        stat = Path(source).stat()
+        from tagging_lib.models import weights
+
+        beside, stat = weights.beside(Path(source)), Path(source).stat()
+        settings = files.sha256(beside) if beside.exists() else ""
         source = _file_digest(Path(source), stat.st_size, stat.st_mtime_ns)
     described = dataclasses.asdict(experiment)
     # How a row is called in tables does not change what it computes.
@@ -124,8 +132,10 @@ def key(experiment: Experiment, setting: Setting) -> str:
         "corpus": setting.corpus.fingerprint,
         "pixels": setting.pixels_digest,
         "split": setting.split.fingerprint,
+        "train": hashlib.sha256(setting.indices("train").astype("<i8").tobytes()).hexdigest(),
         "train_limit": setting.train_limit,
         "weights": source,
+        "weights_settings": settings,
         "device": setting.device.split(":")[0],
         "code": code_digest(ROW_CODE),
         "versions": versions(),
@@ -143,10 +153,29 @@ def run(experiment: Experiment, setting: Setting) -> Result:
     """
     folder = setting.outputs / "runs" / experiment.name / key(experiment, setting)
     stored = _load(experiment, setting, folder)
-    if stored is not None:
-        logger.info("%s: result from %s", experiment.name, folder)
-        return stored
-    folder.mkdir(parents=True, exist_ok=True)
+    if stored is None:
+        with _alone(experiment, folder):
+            # While this process waited, another may have finished the row.
+            stored = _load(experiment, setting, folder)
+            if stored is None:
+                return _run(experiment, setting, folder)
+    logger.info("%s: result from %s", experiment.name, folder)
+    return stored
+
+
+@contextmanager
+def _alone(experiment: Experiment, folder: Path) -> Iterator[None]:
+    try:
+        with files.locked(folder, f"{experiment.name}: another process runs this row; waiting for its result"):
+            yield
+    except OSError as error:
+        told = files.storage_error(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _run(experiment: Experiment, setting: Setting, folder: Path) -> Result:
     logger.info("%s: running, results go to %s", experiment.name, folder)
     started = time.perf_counter()
     probabilities, history, details = _compute(experiment, setting, folder)
@@ -160,17 +189,37 @@ def run(experiment: Experiment, setting: Setting) -> Result:
 
 
 def _load(experiment: Experiment, setting: Setting, folder: Path) -> Result | None:
+    """The result in the folder when it is there and sound; a damaged one is set aside."""
     summary = folder / "result.json"
     if not summary.exists():
         return None
-    details = files.read_json(summary)
-    for name, digest in details["files"].items():
-        if not (folder / name).exists() or files.sha256(folder / name) != digest:
-            logger.warning("%s: %s is damaged or missing: the row runs again", experiment.name, folder / name)
-            summary.replace(summary.with_suffix(".damaged"))
-            return None
-    history = pd.read_csv(folder / "history.csv")
-    return Result(experiment, setting, folder, history, details["seconds"], details)
+    try:
+        details = files.read_sealed(summary)
+        for name, digest in details["files"].items():
+            if files.sha256(folder / name) != digest:
+                raise ValueError(f"the checksum of {name} differs")
+        if "model_bytes" in details and (folder / "model.safetensors").stat().st_size != details["model_bytes"]:
+            raise ValueError("model.safetensors has another size")
+        history = pd.read_csv(folder / "history.csv")
+        result = Result(experiment, setting, folder, history, details["seconds"], details)
+        for part in ("validation", "test"):
+            if result.probabilities(part).shape != setting.truth(part).shape:
+                raise ValueError(f"its {part} probabilities have another shape")
+    except (TaggingError, ValueError, KeyError, TypeError, OSError, BadZipFile) as error:
+        files.set_aside(summary, error)
+        return None
+    return result
+
+
+def verified_model(result: Result) -> Path:
+    """The row's model file, whole: a damaged or missing one is set aside, and the row runs again for it."""
+    for _ in range(2):
+        found = files.sha256(result.model_file) if result.model_file.exists() else "no file"
+        if found == result.details["model_sha256"]:
+            return result.model_file
+        files.set_aside(result.folder / "result.json", f"the checksum of {result.model_file.name} differs")
+        result = run(result.experiment, result.setting)
+    raise TaggingError(f"{result.model_file} cannot be read back as it was written: check the disk")
 
 
 HISTORY_COLUMNS = (
@@ -185,11 +234,14 @@ HISTORY_COLUMNS = (
 
 
 def _save(experiment, setting, folder, probabilities, history, details) -> None:
-    with files.replacing(folder / "probabilities.npz") as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **probabilities)
+    # The truth lies beside the probabilities, so that a folder can be scored and drawn without its corpus.
+    truth = {part: setting.truth(part) for part in probabilities}
+    for name, arrays in (("probabilities.npz", probabilities), ("truth.npz", truth)):
+        with files.replacing(folder / name) as temporary, open(temporary, "wb") as stream:
+            np.savez_compressed(stream, **arrays)
     frame = pd.DataFrame(history, columns=list(HISTORY_COLUMNS))
     files.write_text(folder / "history.csv", frame.to_csv(index=False))
-    kept = [name for name in ("probabilities.npz", "history.csv") if (folder / name).exists()]
+    kept = [name for name in ("probabilities.npz", "truth.npz", "history.csv") if (folder / name).exists()]
     details |= {
         "experiment": dataclasses.asdict(experiment),
         "corpus": setting.corpus.fingerprint,
@@ -198,7 +250,7 @@ def _save(experiment, setting, folder, probabilities, history, details) -> None:
         # The model is checked where it is loaded: hashing gigabytes for a table would make every second run slow.
         "files": {name: files.sha256(folder / name) for name in kept},
     }
-    files.write_json(folder / "result.json", details)
+    files.write_sealed(folder / "result.json", details)
 
 
 def _device_name(device: str) -> str:
@@ -210,27 +262,20 @@ def _device_name(device: str) -> str:
 
 
 def _compute(experiment: Experiment, setting: Setting, folder: Path):
-    from tagging_lib.evaluation import predict
+    source = weights_source(experiment, setting)
+    try:
+        return compute(experiment, setting, source, folder)
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        fix = f"lower its batch size ({experiment.recipe.batch_size}) or side ({experiment.side} px), or free some memory"
+        what = (str(error) or type(error).__name__).splitlines()[0]
+        raise TaggingError(f"row {experiment.name} does not fit into the memory of {setting.device} ({what}): {fix}") from error
 
-    if experiment.network == "constant":
-        answer = {
-            part: predict.predict_constant(setting.truth("train"), len(setting.indices(part)))
-            for part in ("validation", "test")
-        }
-        return answer, [], {"best_epoch": 0, "weights": "none", "train_seconds": 0.0}
 
-    from tagging_lib.experiments import trainer
+def _is_out_of_memory(error: BaseException) -> bool:
+    """torch has a class for devices alone; on the CPU it raises RuntimeError, with the system's words."""
+    import torch
 
-    trained = trainer.train(experiment, setting, weights_source(experiment, setting), checkpoint=folder / "checkpoint")
-    probabilities = {
-        part: predict.predict(trained.module, trained.batches, setting.indices(part)) for part in ("validation", "test")
-    }
-    trainer.save_model(trained, folder / "model.safetensors")
-    details = {
-        "best_epoch": trained.history.best_epoch,
-        "weights": trained.tagger.description,
-        "train_seconds": trained.history.seconds,
-        "model_spec": trained.spec,
-        "model_sha256": files.sha256(folder / "model.safetensors"),
-    }
-    return probabilities, trained.history.epochs, details
+    words = ("allocate memory", "out of memory", "bad_alloc", "CUDA error: out of")
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(word in str(error) for word in words)

@@ -64,8 +64,15 @@ class Setting:
 
 # The library code between a photo and its probability, and the part of it that makes frozen features. What only reads
 # a corpus or scores an answer is not in it: its outcome is in the key, or computed anew each time.
-ROW_CODE = ("models/*", "training/*", "evaluation/predict.py", "data/statistics.py", "experiments/trainer.py")
-FEATURE_CODE = ("models/*", "training/augment.py", "training/batches.py", "training/features.py")
+ROW_CODE = (
+    "models/*",
+    "training/*",
+    "evaluation/predict.py",
+    "data/statistics.py",
+    "experiments/compute.py",
+    "experiments/trainer.py",
+)
+FEATURE_CODE = ("models/*", *(f"training/{name}.py" for name in ("augment", "batches", "features", "store")))
 
 
 @cache

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,19 +16,28 @@ from tagging_lib import files
 from tagging_lib.data import pixels, splits, statistics
 from tagging_lib.data.corpus import Corpus, open_photos
 from tagging_lib.errors import TaggingError, WeightsUnavailable
-from tagging_lib.evaluation import thresholds
-from tagging_lib.experiments import rows
+from tagging_lib.evaluation import thresholds, uncertainty
+from tagging_lib.experiments import compare, rows
 from tagging_lib.experiments.run import Result, key, run
-from tagging_lib.experiments.setting import Setting
+from tagging_lib.experiments.setting import PARTS, Setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from tagging_lib.report.explorer import Explorer
 
 logger = logging.getLogger(__name__)
 PROFILES = ("auto", "quick", "cpu", "full")
 PHOTO_SIDE = 128  # px: photos are kept at this side, as in the original; larger inputs are resized on the device
 QUICK_TRAIN_PHOTOS = 320
+SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
+
+
+def name_in_text(name: str) -> str:
+    """A file's name as markdown code, whatever letters it has."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", name)), default=0))
+    return f"{fence} {name} {fence}" if "`" in name else f"`{name}`"
 
 
 def project_folder() -> Path:
@@ -75,6 +85,7 @@ def open(
     DATA: str = "data",
     TEST_PHOTOS: str = "",
     SPLIT: str = "random",
+    SKIP_BROKEN: bool = False,
 ) -> Study:
     """The study of a corpus, ready to be asked for rows. The arguments are a notebook's parameters, name by name.
 
@@ -88,7 +99,7 @@ def open(
     data_folder = root / DATA
     named = CORPUS in ("sample", "mirflickr25k")
     source = CORPUS if named else ",".join(str(root / part.strip()) for part in CORPUS.split(","))
-    corpus = Corpus.open(source, data_dir=data_folder)
+    corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN)
     setting = Setting(
         corpus=corpus,
         pixels=pixels.load(corpus, PHOTO_SIDE, cache_dir=data_folder / "cache"),
@@ -109,11 +120,23 @@ def open(
         test_photos = data_folder / "sample-test-200-1"
         if not test_photos.exists():
             sample.draw_test(test_photos, photos=200, seed=1)
-    study = Study(setting, profile, SEED, SEEDS, test_photos, data_folder)
+    study = Study(setting, profile, SEED, SEEDS, test_photos, data_folder, SKIP_BROKEN)
     for folder in (study.figures, study.tables):
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(folder)
     splits.write_csv(setting.split, corpus, study.tables / "split.csv")
+    if corpus.left_out:
+        study.save_table(study.left_out_photos, "left_out_photos")
+    files.write_json(study.outputs / "work" / "study.json", study.facts)
     return study
+
+
+def write_figure(figure: Figure, path: Path) -> list[Path]:
+    """Write the figure as `path` with `.png` and with `.svg` added; the paths of both."""
+    written = [path.parent / f"{path.name}.{suffix}" for suffix in ("png", "svg")]
+    for target in written:
+        with files.replacing(target) as temporary:
+            figure.savefig(temporary, format=target.suffix[1:], bbox_inches="tight", dpi=150)
+    return written
 
 
 @dataclass(eq=False)
@@ -126,6 +149,7 @@ class Study:
     n_seeds: int
     test_photos: Path | None
     data_folder: Path
+    skip_broken: bool = False
     _left_out: dict[str, tuple[str, str]] = field(default_factory=dict)
     _results: dict[tuple[str, int], Result] = field(default_factory=dict)
 
@@ -199,6 +223,27 @@ class Study:
         return self.setting.indices(part)
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """What is studied and how, for the report's manifest."""
+        return {
+            "corpus": self.corpus.name,
+            "fingerprint": self.corpus.fingerprint,
+            "photos": len(self.corpus),
+            "left_out_photos": len(self.corpus.left_out),
+            "labels": list(self.labels),
+            "split": {
+                "rule": self.split.rule,
+                "seed": self.split.seed,
+                "fingerprint": self.split.fingerprint,
+                "photos": {part: len(self.indices(part)) for part in PARTS},
+            },
+            "profile": self.profile,
+            "device": self.device,
+            "seeds": self.seeds,
+            "weights": self.setting.weights_folder.name if self.setting.weights_folder else None,
+        }
+
+    @property
     def banner(self) -> str:
         """Markdown: corpus, split, profile, device and versions; in the quick profile the warning that it is a toy."""
         from importlib.metadata import version
@@ -212,10 +257,21 @@ class Study:
             f"**Profile** {self.profile} on {self.device}, {files.describe_machine()['processor']}, "
             f"torch {version('torch')}",
         ]
+        left_out = self.left_out_photos
+        if len(left_out):
+            first = "; ".join(f"{name_in_text(row.photo)} {row.problem}" for row in left_out[:SHOWN_LEFT_OUT].itertuples())
+            more = f"; and {len(left_out) - SHOWN_LEFT_OUT} more" if len(left_out) > SHOWN_LEFT_OUT else ""
+            lines.append(f"**Left out** {len(left_out)} broken photos: {first}{more}")
         text = "  \n".join(lines)
         if self.toy:
             text = "> **Toy scale: shows that it works, not how well.** Few photos, 64 px, random weights.\n\n" + text
         return text
+
+    @property
+    def left_out_photos(self) -> pd.DataFrame:
+        """Broken photos that the study goes on without: photo, problem."""
+        entries = [(problem.where, problem.what) for problem in self.corpus.left_out]
+        return pd.DataFrame(entries, columns=["photo", "problem"])
 
     # ------------------------------------------------------------------ rows
 
@@ -323,9 +379,7 @@ class Study:
 
     def save_figure(self, figure: Figure, name: str) -> Figure:
         """Write the figure as PNG and SVG under its name, and return it for the notebook to show."""
-        for suffix in ("png", "svg"):
-            with files.replacing(self.figures / f"{name}.{suffix}") as temporary:
-                figure.savefig(temporary, format=suffix, bbox_inches="tight", dpi=150)
+        write_figure(figure, self.figures / name)
         return figure
 
     def save_table(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -333,16 +387,31 @@ class Study:
         files.write_text(self.tables / f"{name}.csv", table.to_csv(index=False))
         return table
 
-    def headline(self, names: list[str] | None = None) -> pd.DataFrame:
-        """One line a row: test micro-F1 with its interval, beside the original's; rows left out are not in it."""
-        return pd.DataFrame([self._headline_row(result) for result in self.results(names)], columns=HEADLINE)
+    def save_explorer(self, explorer: Explorer) -> Explorer:
+        """Write the error explorer's page for the report, and return it for the notebook to show as a link."""
+        files.write_text(self.outputs / "work" / "explorer.html", explorer.html)
+        return explorer
 
-    def _headline_row(self, result: Result) -> list:
+    def headline(self, names: list[str] | None = None) -> pd.DataFrame:
+        """One line a row: test micro-F1 with its interval, beside the original's; rows left out are not in it.
+
+        micro_f1 is the mean over the seeds, and so is what low and high are the interval of; two rows without a letter
+        in common in `groups` differ. The other scores are those of the first seed.
+        """
+        results = self.results(names)
+        letters = compare.groups(self, results)
+        lines = [self._headline_row(result, group) for result, group in zip(results, letters, strict=True)]
+        return pd.DataFrame(lines, columns=HEADLINE)
+
+    def _headline_row(self, result: Result, group: str) -> list:
         experiment, score = result.experiment, result.score("test")
-        others = [self.result(result.name, seed) for seed in self.seeds[1:] if experiment.network != "constant"]
-        f1 = [score["micro_f1"], *(other.score("test")["micro_f1"] for other in others)]
+        trainings = compare.trainings(self, result)
+        f1, f1_sd = uncertainty.over_seeds([training.score("test")["micro_f1"] for training in trainings])
         original = rows.ORIGINAL.get(result.name)
-        low, high = result.interval
+        several = len(trainings) > 1
+        low, high = (
+            uncertainty.bootstrap_interval(self.truth("test"), compare.answers(self, result)) if several else result.interval
+        )
         return [
             result.name,
             result.title,
@@ -351,11 +420,12 @@ class Study:
             experiment.trained,
             experiment.recipe.augmentation if experiment.trained != "none" else "none",
             int(result.history.epoch.max()) if len(result.history) else 0,
-            float(np.mean(f1)),
+            f1,
             low,
             high,
-            float(np.std(f1, ddof=1)) if len(f1) > 1 else float("nan"),
-            len(f1),
+            group,
+            f1_sd,
+            len(trainings),
             score["micro_precision"],
             score["micro_recall"],
             score["macro_f1"],
@@ -383,7 +453,7 @@ class Study:
 
         if self.test_photos is None:
             return None
-        photos = open_photos(self.test_photos, data_dir=self.data_folder)
+        photos = open_photos(self.test_photos, data_dir=self.data_folder, skip_broken=self.skip_broken)
         return final.predict_folder(
             final.folder(self), photos, cache_dir=self.data_folder / "cache", outputs=final.folder(self)
         )
@@ -400,6 +470,7 @@ HEADLINE = [
     "micro_f1",
     "low",
     "high",
+    "groups",
     "f1_sd",
     "seeds",
     "precision",

@@ -19,7 +19,7 @@ from tagging_lib.data import statistics
 from tagging_lib.errors import TaggingError
 from tagging_lib.experiments.rows import Experiment
 from tagging_lib.experiments.setting import FEATURE_CODE, Setting, code_digest, versions
-from tagging_lib.models import freezing, zoo
+from tagging_lib.models import cutting, freezing, zoo
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training import features
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
@@ -28,7 +28,13 @@ from tagging_lib.training.fit import History, fit
 
 @dataclass(eq=False)
 class Trained:
-    """A network with the batches that feed it: of photos, or of features when only its head was trained."""
+    """A network with the batches that feed it.
+
+    Attributes:
+        tagger: the whole network; what is saved.
+        module: the part that was trained, which shares its tensors: the network, its end behind the cut, or its head.
+        batches: what `module` takes: photos, or activations or features that the frozen part has computed once.
+    """
 
     tagger: zoo.Tagger
     module: nn.Module
@@ -39,7 +45,11 @@ class Trained:
 
 
 def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
-    """The row's network before its first step, on the device, with its batches (features extracted or from cache)."""
+    """The row's network before its first step, on the device, with its batches (frozen parts computed, or from cache).
+
+    Raises:
+        TaggingError: the row wants cached activations of a network that cannot be cut before its last stage.
+    """
     recipe = experiment.recipe
     tagger = zoo.build(
         experiment.network,
@@ -64,15 +74,18 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
     )
     batches: PhotoBatches | FeatureBatches = photos
     module: nn.Module = tagger
-    if experiment.trained == "head" and experiment.views >= 1:
+    if experiment.trained in ("head", "last-stage") and experiment.views >= 1:
+        if experiment.trained == "head":
+            frozen, module = tagger.backbone, tagger.head
+        else:
+            frozen, module = cutting.cut(tagger, experiment.side)
         batches = FeatureBatches(
-            _features(experiment, setting, source, tagger, photos),
+            _views(experiment, setting, source, frozen, photos),
             setting.corpus.targets,
             device=setting.device,
             batch_size=recipe.batch_size,
             seed=recipe.seed,
         )
-        module = tagger.head
     spec = {
         "network": experiment.network,
         "weights": source,
@@ -121,36 +134,46 @@ def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | 
     return torch.as_tensor(statistics.pos_weight(setting.truth("train")))
 
 
-def _features(experiment, setting: Setting, source: str, tagger: zoo.Tagger, photos: PhotoBatches) -> np.ndarray:
-    """Frozen features float32 (V, N, F), view by view from the cache: the plain view serves every row of the network."""
-    everything = np.unique(np.concatenate([setting.indices(part) for part in ("train", "validation", "test")]))
+def _views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Module, photos: PhotoBatches) -> list[np.ndarray]:
+    """What the frozen part makes of the photos, an array (N, ...) for each view, from the cache.
+
+    The plain view serves every row that freezes the same part of the network, an augmented one every row that augments
+    alike. Augmented views hold the training photos; other photos stand in them as they are.
+    """
     described = {
         "network": experiment.network,
+        "part": experiment.trained,
         "weights": source,
-        "tensors": _state_digest(tagger.backbone),
+        "tensors": _state_digest(frozen),
         "side": experiment.side,
         "pixels": setting.pixels_digest,
         "split": setting.split.fingerprint,
         "train_limit": setting.train_limit,
-        "device": setting.device,
+        "device": setting.device.split(":")[0],
         "preprocessing": dataclasses.asdict(photos.preprocessing),
         "code": code_digest(FEATURE_CODE),
         "versions": versions(),
     }
-    if experiment.views > 1:
-        described |= {
-            "augmentation": experiment.recipe.augmentation,
-            "views": experiment.views,
-            "seed": experiment.recipe.seed,
-        }
-    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
     name = experiment.network.replace("timm:", "").replace("/", "_")
-    cache = setting.outputs / "cache" / "features" / f"{name}-{experiment.side}-{digest}.npy"
-    if experiment.views == 1:
-        return features.cached(cache, lambda: features.plain(tagger, photos, everything, len(setting.corpus)))
-    plain = _features(dataclasses.replace(experiment, views=1), setting, source, tagger, photos)
-    train_rows = setting.indices("train")
-    return features.cached(cache, lambda: features.augmented(tagger, photos, train_rows, plain, experiment.views))
+    everything = np.unique(np.concatenate([setting.indices(part) for part in ("train", "validation", "test")]))
+    count, training = len(setting.corpus), setting.indices("train")
+
+    def path(view: int) -> Path:
+        drawn = {"augmentation": photos.augmentation, "view": view, "seed": photos.seed} if view else {}
+        digest = hashlib.sha256(json.dumps(described | drawn, sort_keys=True).encode()).hexdigest()[:16]
+        return setting.outputs / "cache" / "features" / f"{name}-{experiment.side}-{digest}.npy"
+
+    def plain(target: Path) -> None:
+        features.write(target, frozen, (x for x, _ in photos.plain(everything)), everything, count)
+
+    views: list[np.ndarray] = [features.cached(path(0), plain)]
+    for view in range(1, experiment.views):
+
+        def augmented(target: Path, view: int = view) -> None:
+            features.write(target, frozen, photos.augmented(training, view), training, count, others=views[0])
+
+        views.append(features.cached(path(view), augmented))
+    return views
 
 
 def _state_digest(module: nn.Module) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TRAINED = ("all", "last-stage", "head", "none")
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-LAST_STAGES = ("layer4", "features.denseblock4", "features.norm5", "conv_head", "norm", "head_norm")
+LAST_STAGES = ("layer4", "features.denseblock4", "features.norm5", "conv_head", "bn2", "norm", "norm_head", "head_norm")
 
 
 def freeze(tagger: Tagger, trained: str) -> Tagger:
@@ -53,12 +53,10 @@ def last_stage(backbone: nn.Module) -> list[nn.Module]:
 
 
 def keep_frozen_in_eval(tagger: Tagger) -> None:
-    """Put batch norms without a trainable parameter, and wholly frozen parts, into evaluation mode."""
-    for part in (tagger.backbone, tagger.head):
-        if not any(parameter.requires_grad for parameter in part.parameters()):
-            part.eval()
+    """Put batch norms without a trainable parameter, and wholly frozen parts however deep, into evaluation mode."""
     for module in tagger.modules():
-        if isinstance(module, BATCH_NORMS) and not any(p.requires_grad for p in module.parameters()):
+        parameters = list(module.parameters())
+        if (parameters or isinstance(module, BATCH_NORMS)) and not any(p.requires_grad for p in parameters):
             module.eval()
 
 

@@ -121,14 +121,21 @@ def _local(network: str, path: Path) -> Weights:
     )
 
 
+def beside(path: Path) -> Path:
+    """Where the JSON lies, if there is one, that says how photos must be prepared for a weights file."""
+    return path.with_suffix(".json")
+
+
 def _settings(path: Path) -> dict:
-    """What comes with a weights file: a JSON of the same name beside it, else what this library knows of published files."""
-    beside = path.with_suffix(".json")
-    if beside.exists():
-        return files.read_json(beside)
+    """What comes with a weights file: the JSON beside it, else what this library knows of published files."""
+    if beside(path).exists():
+        described = files.read_json(beside(path))
+        if not isinstance(described, dict):
+            raise TaggingError(f"{beside(path)} is no JSON object: give mean, std and side by name, or delete it")
+        return described
     if path.name in _known():
         return _known()[path.name]
-    logger.warning("%s has no %s beside it: ImageNet's usual mean and std are assumed", path.name, beside.name)
+    logger.warning("%s has no %s beside it: ImageNet's usual mean and std are assumed", path.name, beside(path).name)
     return {}
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import freezing
 from tagging_lib.models.baselines import BASELINES
+from tagging_lib.models.precision import mixed
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.models.weights import NONE, Weights, resolve
 
@@ -39,7 +40,10 @@ class Tagger(nn.Module):
         self.trained = "all"
 
     def forward(self, photos: Tensor) -> Tensor:
-        return self.head(self.backbone(photos))
+        # Half precision is enough to see, not to answer: its logits would lie on a coarse grid.
+        with mixed(photos.device.type):
+            features = self.backbone(photos)
+        return self.head(features.float())
 
     def train(self, mode: bool = True) -> Tagger:
         super().train(mode)

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from tagging_lib.report.figures_corpus import channel_histograms, pos_weights, split_balance
+from tagging_lib.report.figures_errors import (
+    attribution_gallery,
+    confused_labels,
+    corrections,
+    error_groups,
+    label_sizes,
+    suspect_gallery,
+)
 from tagging_lib.report.figures_labels import cooccurrence, labels_per_photo, photos_per_label
 from tagging_lib.report.figures_photos import (
     augmentation_gallery,
@@ -12,20 +20,26 @@ from tagging_lib.report.figures_photos import (
     photos_by_label,
 )
 from tagging_lib.report.figures_scores import confusion_grid, forest, per_label_bars
+from tagging_lib.report.figures_thresholds import promises, reliability_by_label
 from tagging_lib.report.figures_training import learning_curves, reliability, threshold_curves
 from tagging_lib.report.style import Page, label_color, label_colors, style
 
 __all__ = [
     "Page",
+    "attribution_gallery",
     "augmentation_gallery",
     "channel_histograms",
+    "confused_labels",
     "confusion_grid",
     "cooccurrence",
+    "corrections",
     "error_gallery",
+    "error_groups",
     "forest",
     "label_color",
     "label_colors",
     "label_gallery",
+    "label_sizes",
     "labels_per_photo",
     "learning_curves",
     "per_label_bars",
@@ -33,8 +47,11 @@ __all__ = [
     "photos_by_label",
     "photos_per_label",
     "pos_weights",
+    "promises",
     "reliability",
+    "reliability_by_label",
     "split_balance",
     "style",
+    "suspect_gallery",
     "threshold_curves",
 ]

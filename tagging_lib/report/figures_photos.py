@@ -56,6 +56,7 @@ def as_image(picture: Any) -> np.ndarray:
 def _image(axes: Any, picture: np.ndarray, extent: tuple[float, float, float, float]) -> AxesImage:
     image = AxesImage(axes, extent=extent, origin="upper")
     image.set_data(picture)
+    axes.figure.shows_photos = True
     return image
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from tagging_lib.evaluation import grouping
 from tagging_lib.report.style import (
     BODY,
     CORRECT_COLOR,
@@ -36,9 +38,6 @@ from tagging_lib.report.style import (
     styled,
     tint,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TRAINED_MARKERS = {"all": "o", "last-stage": "^", "head": "s", "none": "D"}
 TRAINED_NAMES = {
@@ -149,7 +148,8 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
         if np.isfinite(value):
             axes.annotate(f"{value:.3f}", (1.01, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
         else:
-            axes.text(0.01, place, "no photo carries it, none was given it", va="center", size=SMALL, color=QUIET)
+            said = f"given to {table.predicted.iloc[place]:,.0f}" if "predicted" in table else "not scored"
+            axes.text(0.01, place, f"no photo carries it; {said}", va="center", size=SMALL, color=QUIET)
     axes.set_yticks(range(len(table)), [f"{name(row.label)}  (n={row.support:,.0f})" for row in table.itertuples()])
     axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlim(-0.01, 1.01)
@@ -171,20 +171,24 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
 def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
     """Test micro-F1 of every row with its 95 % interval, best first, beside the original's value and the constant line.
 
-    Columns: title (or row), micro_f1, low, high; used when present: row, network, trained, original_f1.
+    Columns: title (or row), micro_f1, low, high; used when present: row, network, trained, original_f1, and groups,
+    whose letters stand beside the scores: rows that share one are not told apart.
     """
     table = headline.dropna(subset="micro_f1").sort_values("micro_f1", ascending=False, kind="stable").reset_index(drop=True)
     if not len(table):
         return nothing_to_show(title or "No row is finished", "Rows appear here once they have run.")
     column = {key: table[key] if key in table else [None] * len(table) for key in ("row", "network", "trained", "original_f1")}
     titles = table["title"] if "title" in table else table["row"]
+    letters = table["groups"].fillna("").astype(str) if "groups" in table else pd.Series([""] * len(table))
     constants = [i for i in range(len(table)) if CONSTANT in (column["row"][i], column["network"][i])]
     floor = float(table.micro_f1[constants[0]]) if constants else None
     banded = len(table) > 1 and bool(np.isfinite([table.low[0], table.high[0]]).all())
     subtitle = "Test micro-F1 with its 95 % interval from resampled photos" + (
         "; shaded: the best row's interval" if banded else ""
     )
-    figure = page(title or _forest_message(table, titles, floor), 0.95 + 0.33 * len(table), subtitle)
+    if letters.any():
+        subtitle += "; rows that share a letter are not told apart"
+    figure = page(title or _forest_message(table, titles, letters, floor), 0.95 + 0.33 * len(table), subtitle)
     axes = figure.add_subplot()
     if banded:
         axes.axvspan(table.low[0], table.high[0], color=EMPTY, linewidth=0, zorder=0)
@@ -212,6 +216,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
                 markersize=6,
                 zorder=4,
             )
+        text += f"  {letters[place]}" if letters[place] else ""
         axes.annotate(text, (1.015, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
     axes.set_yticks(range(len(table)), [name(text, 40) for text in titles])
     axes.set_ylim(len(table) - 0.4, -0.7)
@@ -231,10 +236,16 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
     return figure
 
 
-def _forest_message(table: pd.DataFrame, titles: Any, floor: float | None) -> str:
+def _forest_message(table: pd.DataFrame, titles: Any, letters: pd.Series, floor: float | None) -> str:
     message = f"{clean(titles[0], 44)} scores best, with F1 {table.micro_f1[0]:.3f}"
     overlapping = int((table.high[1:] >= table.low[0]).sum())
-    if overlapping:
+    alike = sum(grouping.alike(letters[0], other) for other in letters[1:])
+    if letters[0]:
+        if alike:
+            message += f"; {alike} other row{'s' if alike > 1 else ''} cannot be told apart from it"
+        elif len(table) > 1:
+            message += ", told apart from every other row"
+    elif overlapping:
         message += f"; the intervals of {overlapping} other row{'s' if overlapping > 1 else ''} overlap its own"
     below = int((table.micro_f1 < floor).sum()) if floor is not None else 0
     if below:

@@ -205,7 +205,8 @@ def is_finished(outputs: Path, name: str, wanted: str) -> bool:
 
 def _snapshot(outputs: Path) -> dict[str, tuple[int, int]]:
     found = {}
-    for path in sorted([*(outputs / "work" / "figures").glob("*"), *(outputs / "work" / "tables").glob("*")]):
+    work = outputs / "work"
+    for path in sorted([*(work / "figures").glob("*"), *(work / "tables").glob("*"), *work.glob("explorer.html")]):
         stat = path.stat()
         found[path.relative_to(outputs).as_posix()] = (stat.st_ino, stat.st_mtime_ns)
     return found

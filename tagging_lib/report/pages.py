@@ -23,6 +23,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 TEXT_TAGS = {"a", "abbr", "b", "br", "code", "div", "em", "i", "p", "small", "span", "strong", "sub", "sup"}
 ATTRIBUTES = ["class", "colspan", "rowspan", "scope", "title"]
+WITHHELD = Markup('<p class="withheld">A figure of photos is left out of this copy of the report.</p>\n')
 NOTEBOOK_LINK = re.compile(r"^(?:\./)?([0-9]{2}_\w+)\.ipynb(#.*)?$")
 
 
@@ -88,8 +89,9 @@ class _Prose(mistune.HTMLRenderer):
 class _Reader:
     """Walks through one notebook's cells, numbering figures and tables as it meets them."""
 
-    def __init__(self, number: int, made: list[str]) -> None:
+    def __init__(self, number: int, made: list[str], photos: bool) -> None:
         self.number = number
+        self.photos = photos
         # A figure is saved as PNG and as SVG under one name.
         self.made = {
             folder: sorted({Path(path).stem for path in made if f"/{folder}/" in path}) for folder in ("figures", "tables")
@@ -110,6 +112,10 @@ class _Reader:
         figure = Markup('<figure class="{}">{}<figcaption>{}{}</figcaption></figure>\n')
         return figure.format(css, content, label, files)
 
+    def withheld(self, output: dict[str, Any]) -> bool:
+        """Whether an image stays out of a report without photos: it shows some, or does not say that it shows none."""
+        return not self.photos and output["metadata"].get("image/png", {}).get("photos") is not False
+
     def outputs(self, cell: Any) -> Iterator[Markup]:
         outputs = [_merged(output) for output in cell.get("outputs", [])]
         images = [output for output in outputs if _image(output) is not None]
@@ -122,7 +128,9 @@ class _Reader:
         log = "".join(output["text"] for output in outputs if output["text"])
         for output in outputs:
             data, image = output["data"], _image(output)
-            if image is not None:
+            if image is not None and self.withheld(output):
+                yield WITHHELD
+            elif image is not None:
                 yield self.figure(image, "Figure", links.get(id(output), Markup()))
             elif "text/html" in data:
                 content = Markup(_open_scroll() + "{}</div>").format(clean_html(_joined(data["text/html"])))
@@ -138,11 +146,14 @@ class _Reader:
             )
 
 
-def read(path: Path, record: dict[str, Any] | None = None) -> Page:
-    """The page of a finished notebook; `record` is what `notebooks.read_record` says about it."""
+def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = True) -> Page:
+    """The page of a finished notebook; `record` is what `notebooks.read_record` says about it.
+
+    `photos=False` puts a note in the place of every figure that may show photos of the corpus.
+    """
     record = record or {}
     notebook = nbformat.read(path, as_version=4)
-    reader = _Reader(int(path.stem.split("_")[0]), record.get("files", []))
+    reader = _Reader(int(path.stem.split("_")[0]), record.get("files", []), photos)
     body: list[Markup] = []
     tagged: dict[str, Markup] = {}
     key_figures: list[dict[str, Any]] = []
@@ -227,6 +238,8 @@ def _key_figures(cell: Any, reader: _Reader) -> list[dict[str, Any]]:
     names = saved_names(cell.source, "save_figure", reader.made["figures"], len(images))
     found = []
     for output, name in zip(images, names, strict=False):
+        if reader.withheld(output):
+            continue
         about = output["metadata"].get("image/png", {})
         found.append({"name": name, "alt": about.get("alt", name), "width": about.get("width")})
     return found

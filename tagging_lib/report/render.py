@@ -1,7 +1,8 @@
 """`outputs/report/`: the finished notebooks as pages that open from disk, with every figure, table and a manifest.
 
 The report is built in a folder beside the old one and takes its place only when it is whole. Nothing in it is loaded
-from a network: pages have one stylesheet, no script, and a policy that forbids anything else.
+from a network: pages have one stylesheet, no script, and a policy that forbids anything else. The error explorer alone
+brings a script, and its policy allows that one and no other.
 """
 
 from __future__ import annotations
@@ -10,22 +11,25 @@ import logging
 import shlex
 import shutil
 import subprocess
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import notebooks, pages
+from tagging_lib.report import explorer, notebooks, original_page, pages, style
+from tagging_lib.report.templates import environment
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 
 
-def build_report(outputs: Path = Path("outputs")) -> Path:
+def build_report(outputs: Path = Path("outputs"), *, photos: bool = True) -> Path:
     """Render the notebooks that have finished under `outputs/work/` and return the report's `index.html`.
+
+    `photos=False` leaves out every figure that may show photos of the corpus, and the photos of the error explorer; all
+    numbers stay.
 
     Raises:
         TaggingError: no notebook has finished there.
@@ -38,19 +42,14 @@ def build_report(outputs: Path = Path("outputs")) -> Path:
         record = notebooks.read_record(outputs, path.stem)
         # `<name>.running.ipynb` and `<name>.failed.ipynb` have no record.
         if record is not None:
-            found.append(pages.read(path, record))
+            found.append(pages.read(path, record, photos=photos))
     if not found:
         raise TaggingError(f"{outputs / 'work'} holds no finished notebook: run ./run_all.sh first")
     for page in found:
         page.command = command(page.record["parameters"], page.number)
 
-    building = Path(tempfile.mkdtemp(prefix=".report-", dir=outputs))
-    try:
-        building.chmod(0o755)
-        _write(building, outputs, found)
-        _swap(building, outputs / "report")
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+    with files.replacing_folder(outputs / "report") as building:
+        _write(building, outputs, found, photos)
     return outputs / "report" / "index.html"
 
 
@@ -61,7 +60,9 @@ def command(parameters: dict[str, Any], number: int | None = None) -> str:
     words = ["./run_all.sh"]
     for name, default in _defaults(study.open).items():
         if name in parameters and parameters[name] != default:
-            words += [f"--{name.lower().replace('_', '-')}", shlex.quote(str(parameters[name]))]
+            words.append(f"--{name.lower().replace('_', '-')}")
+            if parameters[name] is not True:
+                words.append(shlex.quote(str(parameters[name])))
     return " ".join([*words, *([] if number is None else ["--only", f"{number:02d}"])])
 
 
@@ -71,20 +72,27 @@ def _defaults(function) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
 
 
-def _write(folder: Path, outputs: Path, found: list[pages.Page]) -> None:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    templates = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    made = sorted({path for page in found for path in page.record["files"]})
+def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool) -> None:
+    templates = environment()
+    recomputed = original_page.read(outputs)
+    made = sorted({path for page in found for path in page.record["files"]} | set(recomputed["files"] if recomputed else ()))
     for path in made:
+        if not photos and Path(path).suffix in (".png", ".svg") and not style.without_photos(outputs / path):
+            continue
         target = folder / Path(path).relative_to("work")
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(outputs / path, target)
     for name in ("figures", "tables"):
         (folder / name).mkdir(exist_ok=True)
     shutil.copyfile(HERE / "page.css", folder / "page.css")
+    explored = f"work/{explorer.FILE}" in made
+    if explored:
+        blocks = explorer.blocks((outputs / "work" / explorer.FILE).read_text(encoding="utf-8"))
+        explored_page = explorer.page(blocks, found, photos=photos, original=recomputed is not None)
+        (folder / explorer.FILE).write_text(explored_page, encoding="utf-8")
+    if recomputed is not None:
+        recomputed_page = original_page.html(recomputed, found, explorer=explored)
+        (folder / original_page.FILE).write_text(recomputed_page, encoding="utf-8")
 
     page_template = templates.get_template("page.html.j2")
     for position, page in enumerate(found):
@@ -92,6 +100,8 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page]) -> None:
             page=page,
             pages=found,
             current=page.name,
+            explorer=explored,
+            original=recomputed is not None,
             previous=found[position - 1] if position else None,
             next=found[position + 1] if position + 1 < len(found) else None,
         )
@@ -102,6 +112,8 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page]) -> None:
     html = templates.get_template("index.html.j2").render(
         pages=found,
         current=None,
+        explorer=explored,
+        original=original_page.summary(recomputed) if recomputed else "",
         banner=newest.tagged.get("study", ""),
         headline=next((page.tagged["headline"] for page in reversed(found) if "headline" in page.tagged), None),
         figures=[figure | {"page": page} for page in found for figure in page.key_figures],
@@ -130,7 +142,7 @@ def _manifest(folder: Path, outputs: Path, found: list[pages.Page], newest: page
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "absent"
-    made = sorted(path for name in ("figures", "tables") for path in (folder / name).iterdir())
+    made = sorted([*(path for name in ("figures", "tables") for path in (folder / name).iterdir()), *folder.glob(explorer.FILE)])
     kept = ("key", "started", "seconds", "parameters")
     return {
         "rendered": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -161,17 +173,3 @@ def _commit() -> str | None:
             return None
         answers.append(done.stdout.strip())
     return answers[0] + (" with local changes" if answers[1] else "")
-
-
-def _swap(building: Path, report: Path) -> None:
-    """Put the new folder in the old one's place; if that fails the old one stays."""
-    aside = report.with_name(f".{building.name}-old")
-    if report.exists():
-        report.rename(aside)
-    try:
-        building.rename(report)
-    except OSError:
-        if aside.exists():
-            aside.rename(report)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)

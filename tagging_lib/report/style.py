@@ -7,6 +7,7 @@ import io
 import math
 import textwrap
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
+PHOTOS, NO_PHOTO = "shows photos of the corpus", "shows no photo"  # written into every saved figure
 PAGE_WIDTH = 9.5  # inches
 SCREEN_DPI = 144  # 1.5 device pixels for each pixel of a 9.5-inch page on screen
 CSS_PIXELS_PER_INCH = 96
@@ -110,19 +112,32 @@ class Page(Figure):
     """A figure of page width that Jupyter shows by itself: pyplot, and with it any global state, is not involved."""
 
     heading: str = ""
+    shows_photos: bool = False  # photos are the corpus': a published report may have to do without them
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
         width = round(self.get_figwidth() * CSS_PIXELS_PER_INCH)
-        return buffer.getvalue(), {"width": width, "alt": self.heading}
+        return buffer.getvalue(), {"width": width, "alt": self.heading, "photos": self.shows_photos}
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
         """As `Figure.savefig`; equal figures give equal SVG files, without a date or random ids."""
         with mpl.rc_context({"svg.hashsalt": "tagging"}):
+            metadata: dict[str, Any] = {"Title": self.heading, "Description": PHOTOS if self.shows_photos else NO_PHOTO}
             if kwargs.get("format") == "svg" or str(fname).endswith(".svg"):
-                kwargs["metadata"] = {"Date": None, "Title": self.heading} | (kwargs.get("metadata") or {})
+                metadata["Date"] = None
+            kwargs["metadata"] = metadata | (kwargs.get("metadata") or {})
             super().savefig(fname, **kwargs)
+
+
+def without_photos(file: Path) -> bool:
+    """Whether a saved figure, PNG or SVG, says that it shows no photo; one that says nothing may show some."""
+    if file.suffix == ".svg":
+        return NO_PHOTO in file.read_text(encoding="utf-8")[:4000]
+    from PIL import Image
+
+    with Image.open(file) as image:
+        return image.info.get("Description") == NO_PHOTO
 
 
 def page(title: str, height: float, subtitle: str = "") -> Page:

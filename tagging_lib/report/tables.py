@@ -108,12 +108,14 @@ def _text(value: Any, digits: int) -> str:
 def headline(table: pd.DataFrame, caption: str = "") -> Table:
     """The study's headline table: each row's micro-F1 with its interval, beside the original's values.
 
+    Rows that share a letter under *Group* are not told apart by a paired test, corrected for all pairs of rows.
     Columns that are absent, or hold nothing in any row, are left out; rows keep their order.
     """
     columns: dict[str, list[str]] = {"Row": [str(title) for title in table["title"]]}
     if {"micro_f1", "low", "high"} <= set(table):
         columns["Micro-F1 [95 %]"] = [interval(*row) for row in table[["micro_f1", "low", "high"]].itertuples(index=False)]
     plain: list[tuple[str, str, Callable[[Any], str]]] = [
+        ("Group", "groups", lambda letters: letters or UNDEFINED),
         ("Original F1", "original_f1", number),
         ("Precision", "precision", number),
         ("Recall", "recall", number),

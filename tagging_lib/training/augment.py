@@ -23,7 +23,7 @@ WITHIN = {"greyscale": 0.1, "perspective": 0.5}  # and of the transform's own dr
 DEGREES = 10.0
 JITTER = 0.3  # brightness, contrast, saturation within 1 ± 0.3; hue within ± 0.3 of a turn
 DISTORTION = 0.5
-CPU_CHUNK = 8  # photos changed at a time on the CPU, so that what lies between two steps stays in its cache
+CPU_CHUNK = 16  # photos changed at a time on the CPU, so that what lies between two steps stays in its cache
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, as Pillow and torchvision
 
 
@@ -81,7 +81,7 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
 
     def change(step: Callable[..., Tensor], rows: Tensor, *parameters: Tensor) -> None:
         for part in rows.nonzero().squeeze(1).split(size):
-            where = part.to(device)
+            where = _sent(part, device)
             images[where] = step(images[where].contiguous(), *(values[part] for values in parameters))
 
     change(jitter, color, factors, order)
@@ -89,6 +89,11 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
     change(lambda photos: photos.flip(-1), flip & ~bent)
     change(warp, bent, maps)
     return images
+
+
+def _sent(drawn: Tensor, device: torch.device) -> Tensor:
+    """What was drawn, on the photos' device; the host does not wait until it has arrived."""
+    return drawn.to(device, non_blocking=True)
 
 
 # ---------------------------------------------------------------- geometry
@@ -147,7 +152,7 @@ def perspectives(corners: Tensor, side: int) -> Tensor:
 def warp(images: Tensor, maps: Tensor) -> Tensor:
     """Images (B, 3, S, S) resampled bilinearly through homographies (B, 3, 3); outside of the photo is black."""
     side = images.shape[-1]
-    maps = maps.to(images.device, torch.float32)[..., None]
+    maps = _sent(maps.float(), images.device)[..., None]
     centres = (2 * torch.arange(side, device=images.device) + 1) / side - 1
     # Row i of a homography is a sum of one term per column of the photo and one per row of it.
     across = maps[:, :, 0] * centres
@@ -177,8 +182,8 @@ def jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     for turn in order.t().tolist():
         for which in set(turn):
             rows = torch.tensor([row for row, step in enumerate(turn) if step == which])
-            chosen = factors[rows, which].view(-1, 1, 1, 1).to(images.device)
-            rows = rows.to(images.device)
+            chosen = _sent(factors[rows, which].view(-1, 1, 1, 1), images.device)
+            rows = _sent(rows, images.device)
             images[rows] = steps[which](images[rows], chosen)
     return images
 

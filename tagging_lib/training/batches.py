@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,9 +11,12 @@ from torch.nn import functional as F
 
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training.augment import augment_, transforms_of
+from tagging_lib.training.store import Store
 
-EVALUATION_BATCH = {"cpu": 16, "cuda": 512}  # photos of 128 px at a time, fewer of larger ones; on the CPU wider batches
-# outgrow what the allocator reuses: DenseNet-169 ran at 70 photos a second in 16s, 43 in 128s, on two cores
+EVALUATION_BATCH = {"cpu": 16, "cuda": 512}  # photos of 128 px at a time, fewer of larger ones. On the CPU what lies
+# between two layers must stay small: MobileNet-V1 ran at 199 photos a second and core in 16s, at 137 in 64s, because the
+# system takes back large blocks of memory after each layer and hands out fresh pages for the next.
+EVALUATION_BYTES = {"cpu": 1 << 22, "cuda": 1 << 28}  # of features or activations at a time
 SHUFFLE, AUGMENT, VIEW = range(3)  # what a seed is derived for
 
 
@@ -36,7 +39,7 @@ class PhotoBatches:
     """Batches of normalised photos float32 (B, 3, S, S), channels last, with their targets float32 (B, L).
 
     Args:
-        pixels: uint8 (N, S0, S0, 3); copied to a CUDA device once, read in place on the CPU.
+        pixels: uint8 (N, S0, S0, 3); copied once to a CUDA device that has room, else read in place (`Store`).
         targets: uint8 (N, L).
         side: S; photos of another side are resized on the device (bicubic, antialiased when shrunk).
         augmentation: a policy of `augment`, for training batches only.
@@ -59,74 +62,79 @@ class PhotoBatches:
         self.side, self.device, self.batch_size = side, device, batch_size
         self.augmentation, self.seed = augmentation, seed
         self.evaluation_batch = max(1, EVALUATION_BATCH[device.split(":")[0]] * 128**2 // side**2)
-        self._pixels = pixels if device == "cpu" else torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+        self._pixels = Store([pixels], device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
-        self._mean = torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor(preprocessing.std, device=device).view(1, 3, 1, 1)
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
+        self._scale, self._shift = (1 / (255 * std)).to(device), (-mean / std).to(device)
 
     def train(self, indices: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """An epoch: every photo once, in the epoch's order, augmented. The draws depend on (seed, epoch, step) alone."""
         order = shuffled(indices, self.seed, epoch)
-        for step, start in enumerate(range(0, len(order), self.batch_size)):
-            rows = order[start : start + self.batch_size]
-            yield self._photos(rows, (epoch, step)), self._targets[self._index(rows)]
+        for step, (rows, pixels) in enumerate(self._pixels.batches(order, self.batch_size)):
+            yield self._photos(pixels, (epoch, step)), self._targets[rows]
 
     def plain(self, indices: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         """Every photo once, in the given order, as it is."""
-        for start in range(0, len(indices), self.evaluation_batch):
-            rows = indices[start : start + self.evaluation_batch]
-            yield self._photos(rows, None), self._targets[self._index(rows)]
+        for rows, pixels in self._pixels.batches(indices, self.evaluation_batch):
+            yield self._photos(pixels, None), self._targets[rows]
 
     def augmented(self, indices: np.ndarray, view: int) -> Iterator[Tensor]:
         """Every photo once, in the given order, with the augmentation of one numbered view."""
-        for step, start in enumerate(range(0, len(indices), self.evaluation_batch)):
-            yield self._photos(indices[start : start + self.evaluation_batch], (view, step))
+        for step, (_, pixels) in enumerate(self._pixels.batches(indices, self.evaluation_batch)):
+            yield self._photos(pixels, (view, step))
 
-    def _index(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(rows)).to(self.device)
-
-    def _photos(self, rows: np.ndarray, draw: tuple[int, int] | None) -> Tensor:
-        if isinstance(self._pixels, np.ndarray):
-            gathered = torch.from_numpy(self._pixels[rows])
-        else:
-            gathered = self._pixels[self._index(rows)]
-        images = gathered.permute(0, 3, 1, 2).float().div_(255)
-        if draw is not None and self.augmentation != "none":
+    def _photos(self, pixels: Tensor, draw: tuple[int, int] | None) -> Tensor:
+        photos = pixels.permute(0, 3, 1, 2)  # a view: pixels lie channels last already
+        draw = None if self.augmentation == "none" else draw
+        if draw is None and photos.shape[-1] == self.side:
+            return torch.addcmul(self._shift, photos, self._scale)
+        images = photos.float().div_(255)
+        if draw is not None:
             images = augment_(images, self.augmentation, _generator(self.seed, *draw, AUGMENT))
         side = images.shape[-1]
         if side != self.side:
             images = F.interpolate(
                 images, (self.side, self.side), mode="bicubic", antialias=self.side < side, align_corners=False
             ).clamp_(0, 1)
-        images = images.sub_(self._mean).div_(self._std)
+        images = torch.addcmul(self._shift, images, 255 * self._scale)
         return images.contiguous(memory_format=torch.channels_last)
 
 
 class FeatureBatches:
-    """Batches of features float32 (B, F) that a frozen backbone has computed, with their targets float32 (B, L).
+    """Batches of what a frozen part of a network has computed, float32, with the targets float32 (B, L).
 
     Args:
-        features: float32 (V, N, F); view 0 shows the plain photos, the others augmented ones.
+        views: arrays (N, F) of features, or (N, H, W, C) of activations, in float32 or float16; the first shows the plain
+            photos, the others augmented ones. Activations come as (B, C, H, W), channels last.
     """
 
     def __init__(
-        self, features: np.ndarray, targets: np.ndarray, *, device: str = "cpu", batch_size: int = 64, seed: int = 42
+        self,
+        views: Sequence[np.ndarray],
+        targets: np.ndarray,
+        *,
+        device: str = "cpu",
+        batch_size: int = 64,
+        seed: int = 42,
     ):
         self.device, self.batch_size, self.seed = device, batch_size, seed
-        self._features = torch.from_numpy(np.asarray(features)).to(device)
+        row = max(1, int(np.prod(views[0].shape[1:]))) * 4
+        self.evaluation_batch = max(1, EVALUATION_BYTES[device.split(":")[0]] // row)
+        self._views = Store(views, device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
 
     def train(self, indices: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """An epoch: every photo once, in the epoch's order, each in a view drawn for it."""
-        rows = torch.from_numpy(shuffled(indices, self.seed, epoch)).to(self.device)
-        views = torch.randint(len(self._features), rows.shape, generator=_generator(self.seed, epoch, VIEW))
-        views = views.to(self.device)
-        for start in range(0, len(rows), self.batch_size):
-            batch = slice(start, start + self.batch_size)
-            yield self._features[views[batch], rows[batch]], self._targets[rows[batch]]
+        order = shuffled(indices, self.seed, epoch)
+        views = torch.randint(self._views.n_views, order.shape, generator=_generator(self.seed, epoch, VIEW)).numpy()
+        for rows, data in self._views.batches(order, self.batch_size, views):
+            yield _as_input(data), self._targets[rows]
 
-    def plain(self, indices: np.ndarray, batch_size: int = 4096) -> Iterator[tuple[Tensor, Tensor]]:
+    def plain(self, indices: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         """Every photo once, in the given order, as it is."""
-        rows = torch.from_numpy(np.ascontiguousarray(indices)).to(self.device)
-        for batch in rows.split(batch_size):
-            yield self._features[0, batch], self._targets[batch]
+        for rows, data in self._views.batches(indices, self.evaluation_batch):
+            yield _as_input(data), self._targets[rows]
+
+
+def _as_input(data: Tensor) -> Tensor:
+    return (data.permute(0, 3, 1, 2) if data.ndim == 4 else data).float()

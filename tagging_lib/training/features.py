@@ -1,64 +1,108 @@
-"""Features of a frozen backbone, computed once."""
+"""What the frozen part of a network makes of each photo, computed once and kept as arrays on disk, one for each view."""
 
 from __future__ import annotations
 
-import logging
+import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.models.zoo import Tagger
+from tagging_lib.models.precision import mixed
 from tagging_lib.progress import progress
-from tagging_lib.training.batches import PhotoBatches
 
-logger = logging.getLogger(__name__)
-
-
-def plain(tagger: Tagger, photos: PhotoBatches, indices: np.ndarray, n_photos: int) -> np.ndarray:
-    """Features float32 (1, n_photos, F) of the photos at `indices`, as they are; rows of other photos are zero."""
-    found = np.zeros((1, n_photos, tagger.n_features), dtype=np.float32)
-    batches = (x for x, _ in photos.plain(indices))
-    _fill(tagger, batches, indices, found[0])
-    return found
+HALF = 65504.0  # the largest float16
 
 
-def augmented(tagger: Tagger, photos: PhotoBatches, indices: np.ndarray, plain_view: np.ndarray, views: int) -> np.ndarray:
-    """`plain_view` (1, N, F) with augmented views of the photos at `indices` after it: float32 (views, N, F).
+def write(
+    path: Path,
+    frozen: nn.Module,
+    photos: Iterable[Tensor],
+    indices: np.ndarray,
+    n_photos: int,
+    others: np.ndarray | None = None,
+) -> None:
+    """Write what `frozen` gives for photos to a `.npy` file, the rows in the photos' places.
 
-    Rows of other photos repeat the plain view.
+    Features are kept as float32 (n_photos, F), activations as float16 (n_photos, H, W, C). Rows of photos that are not in
+    `indices` are those of `others`, or zero.
+
+    Args:
+        photos: batches (B, 3, S, S) of the photos at `indices`, in that order.
+        indices: at least one.
+
+    Raises:
+        TaggingError: an activation is beyond what float16 can hold.
     """
-    found = np.repeat(plain_view, views, axis=0)
-    for view in range(1, views):
-        _fill(tagger, photos.augmented(indices, view), indices, found[view])
-    return found
-
-
-def _fill(tagger: Tagger, batches, indices: np.ndarray, into: np.ndarray) -> None:
-    tagger.eval()
+    frozen.eval()
+    array: np.memmap | None = None
     done = 0
     with torch.inference_mode():
-        for x in progress(batches, "batches of frozen features"):
-            into[indices[done : done + len(x)]] = tagger.backbone(x).float().cpu().numpy()
-            done += len(x)
+        for x in progress(photos, "batches through the frozen part"):
+            with mixed(x.device.type):
+                found = frozen(x).float()
+            if found.ndim > 2:
+                if not bool(found.abs().max() <= HALF):
+                    raise TaggingError(f"an activation of {type(frozen).__name__} is beyond {HALF:.0f}: set views to 0")
+                found = found.half()
+            if found.ndim == 4:
+                found = found.permute(0, 2, 3, 1)  # channels last, as they are computed and as they will be read
+            block = found.cpu().numpy()
+            if array is None:
+                array = _reserved(path, (n_photos, *block.shape[1:]), block.dtype)
+                if others is not None:
+                    array[:] = others
+            array[indices[done : done + len(block)]] = block
+            done += len(block)
+    if array is None:
+        raise ValueError("indices is empty: there is nothing to compute")
+    array.flush()
 
 
-def cached(path: Path, compute) -> np.ndarray:
-    """The array in `path`, or what `compute()` returns, which is kept there; a damaged file is set aside."""
-    note = path.with_suffix(".json")
-    if path.exists() and note.exists():
-        try:
-            if files.read_json(note)["sha256"] == files.sha256(path):
-                # Copy on write: torch warns of arrays that it may not write to.
-                return np.load(path, mmap_mode="c", allow_pickle=False)
-        except (TaggingError, ValueError, OSError, KeyError, TypeError):
-            pass
-        logger.warning("%s is damaged: set aside and computed again", path)
-        path.replace(path.with_suffix(".damaged"))
-    array = compute()
-    with files.replacing(path) as temporary, open(temporary, "wb") as stream:
-        np.save(stream, array, allow_pickle=False)
-    files.write_json(note, {"sha256": files.sha256(path)})
+def _reserved(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    """A new array of zeros in a file whose room on the disk is taken, so that a full disk is an error here, not a crash."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
     return array
+
+
+def cached(path: Path, make: Callable[[Path], None]) -> np.memmap:
+    """The array in `path` as a memory map; where there is none, `make(path)` writes it. A damaged file is set aside."""
+    found = _opened(path)
+    if found is None:
+        with files.replacing(path) as temporary:
+            make(temporary)
+        _write_note(path, files.sha256(path))
+        found = _opened(path)
+        if found is None:
+            raise TaggingError(f"{path} cannot be read back: check the disk")
+    return found
+
+
+def _opened(path: Path) -> np.memmap | None:
+    note = path.with_suffix(".json")
+    if not path.exists() or not note.exists():
+        return None
+    try:
+        described, stat = files.read_sealed(note), path.stat()
+        untouched = described["bytes"] == stat.st_size and described["mtime_ns"] == stat.st_mtime_ns
+        if not untouched:
+            if described["sha256"] != files.sha256(path):
+                raise ValueError("checksum")
+            _write_note(path, described["sha256"])
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (TaggingError, ValueError, OSError, EOFError, KeyError, TypeError) as error:
+        files.set_aside(path, error)
+        return None
+
+
+def _write_note(path: Path, digest: str) -> None:
+    stat = path.stat()
+    note = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest}
+    files.write_sealed(path.with_suffix(".json"), note)

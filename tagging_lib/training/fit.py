@@ -15,12 +15,14 @@ from torch import Tensor, nn
 
 from tagging_lib.models.freezing import BATCH_NORMS, trainable_parameters
 from tagging_lib.training import checkpoint as checkpoints
-from tagging_lib.training import losses
+from tagging_lib.training import hardware, losses
 from tagging_lib.training.batches import derived_seed
 from tagging_lib.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 DROPOUT, MONITOR = 11, 12  # what a seed is derived for
+CHEAP_CHECKPOINT = 1.0  # seconds; a checkpoint that takes longer is written less often,
+CHECKPOINT_SHARE = 0.05  # so that no more than this share of the time goes into them
 
 
 class Batches(Protocol):
@@ -58,8 +60,9 @@ def fit(
     as it is, without augmentation. An empty validation part is not monitored, and the last epoch is kept.
 
     All randomness comes from (seed, epoch), so a training that continues from `checkpoint` ends in the same bits as one
-    that was never interrupted.
+    that was never interrupted. Nothing is asked of the device inside an epoch, so that it never waits for the host.
     """
+    hardware.prepare(device.split(":")[0])
     optimizer = _optimizer(trainable_parameters(module), recipe)
     steps = _steps(module, len(train), batches.batch_size)
     schedule = _schedule(optimizer, recipe, steps)
@@ -68,6 +71,7 @@ def fit(
     history: list[dict[str, float]] = []
     best: dict[str, Tensor] = {}
     best_epoch, best_f1 = 0, -1.0
+    saved_at, saving = 0.0, 0.0
     same = {"recipe": _plain_dict(recipe), "photos": len(train)}
     if checkpoint is not None:
         restored = checkpoints.load(checkpoint, module, optimizer, schedule, same)
@@ -100,9 +104,13 @@ def fit(
             recipe.epochs,
             *(entry[name] for name in ("train_loss", "train_f1", "validation_loss", "validation_f1", "seconds")),
         )
-        if checkpoint is not None and epoch < recipe.epochs:
+        now = time.perf_counter()
+        due = saving < CHEAP_CHECKPOINT or saving < CHECKPOINT_SHARE * (now - saved_at)
+        if checkpoint is not None and epoch < recipe.epochs and due:
             facts = same | {"history": history, "best_epoch": best_epoch, "best_f1": best_f1}
             checkpoints.save(checkpoint, module, optimizer, schedule, best, facts)
+            saved_at = time.perf_counter()
+            saving = saved_at - now
 
     if best:
         module.load_state_dict(best)
@@ -117,14 +125,16 @@ def _plain_dict(recipe: Recipe) -> dict:
 
 
 def _optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    fused = bool(parameters) and all(parameter.is_cuda for parameter in parameters)  # one kernel for all tensors
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
     return torch.optim.SGD(
         parameters,
         lr=recipe.learning_rate,
         momentum=recipe.momentum[1],
         nesterov=True,
         weight_decay=recipe.weight_decay,
+        fused=fused,
     )
 
 

@@ -1,0 +1,176 @@
+"""One photo file as an array: upright, square, RGB, within bounds of memory and time whatever the file says of itself."""
+
+from __future__ import annotations
+
+import functools
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from tagging_lib.errors import TaggingError
+
+# The formats of `annotations.SUFFIXES`: a suffix proves nothing, and some formats (PostScript) run programs.
+# fmt: off
+FORMATS = (
+    "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "TGA", "PCX", "SGI", "QOI", "DDS",
+    "PSD", "XBM", "XPM",
+)
+# fmt: on
+# Pixels beyond which a photo is a mistake or a bomb: each limit keeps the worst file near 1 s and 300 MB on one core.
+MAX_PIXELS = 25_000_000  # a full-frame camera's 24 million fit
+MAX_PIXELS_OF = {
+    "JPEG": 200_000_000,  # decoded at a fraction of its size
+    "WEBP": 16_000_000,  # its decoder holds three copies
+    "AVIF": 16_000_000,
+    "JPEG2000": 4_000_000,  # 230 ms a million pixels
+}
+MAX_PIXELS_IN_PYTHON = 1_000_000  # formats that Pillow decodes in Python (QOI, plain PPM …) take a second for as many
+STRIP = 2_000_000  # pixels converted at a time
+ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4: how the photo must be turned to stand upright
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class BrokenPhotoError(Exception):
+    """What is wrong with a photo, without its path."""
+
+
+def decode(path: Path, side: int) -> np.ndarray:
+    """The photo as uint8 RGB (side, side, 3): upright by its EXIF tag, its central square, transparency over white.
+
+    Photos are shrunk with Lanczos and enlarged bicubically; one that has the size already keeps its pixels. Of several
+    frames the first is taken. Colour profiles are not applied.
+
+    Raises:
+        TaggingError: the file is no photo, damaged, or too large; the message names it.
+    """
+    try:
+        return decode_or_fault(path, side)
+    except BrokenPhotoError as error:
+        raise TaggingError(f"{path} {error}: replace or remove it, or go on without it by --skip-broken") from error
+
+
+def decode_or_fault(path: Path, side: int) -> np.ndarray:
+    """As `decode`.
+
+    Raises:
+        BrokenPhotoError: the photo cannot be used.
+        TaggingError: no memory is left, which is not the photo's fault.
+    """
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            raise BrokenPhotoError("is no file" if path.exists() else "leads nowhere")
+        with Image.open(path, formats=_formats()) as image:
+            _refuse_giants(image)
+            image.draft("RGB", (2 * side, 2 * side))
+            image.load()
+            square = _square(_to_rgb(image, side), side)
+            turn = UPRIGHT.get(_orientation(image) or 1)
+            return np.asarray(square if turn is None else square.transpose(turn))
+    except BrokenPhotoError:
+        raise
+    except MemoryError as error:
+        raise TaggingError(f"{path}: no memory is left to decode it: close other programs, then run again") from error
+    except Image.UnidentifiedImageError as error:  # its own text repeats the path
+        raise BrokenPhotoError("is no photo of a format that is read here") from error
+    except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error and more
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise BrokenPhotoError(f"cannot be decoded ({what})".replace("\n", " ")) from error
+
+
+@functools.cache
+def _formats() -> list[str]:
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]  # older Pillows lack some
+
+
+def _refuse_giants(image: Image.Image) -> None:
+    limit = MAX_PIXELS_OF.get(image.format or "", MAX_PIXELS)
+    if any(tile[0] in Image.DECODERS for tile in getattr(image, "tile", ())):
+        limit = min(limit, MAX_PIXELS_IN_PYTHON)
+    if image.width * image.height > limit:
+        size = f"{image.width}×{image.height} pixels"
+        raise BrokenPhotoError(f"has {size}, over {limit // 10**6} million, the most that is read of a {image.format}")
+
+
+def _orientation(image: Image.Image) -> int | None:
+    try:
+        return image.getexif().get(ORIENTATION)
+    except Exception:  # damaged metadata of a photo whose pixels are sound
+        return None
+
+
+def _to_rgb(image: Image.Image, side: int) -> Image.Image:
+    """The image in RGB; a large one is converted strip by strip, each shrunk to no less than twice `side` by averaging, to bound
+    the memory.
+    """
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    top = _top(image)
+    if image.width * image.height <= STRIP:
+        return _strip_to_rgb(image, top, 1)
+    factor = max(1, min(image.size) // (2 * side))
+    small = Image.new("RGB", (math.ceil(image.width / factor), math.ceil(image.height / factor)))
+    rows = max(1, STRIP // image.width // factor) * factor
+    for upper in range(0, image.height, rows):
+        strip = image.crop((0, upper, image.width, min(upper + rows, image.height)))
+        small.paste(_strip_to_rgb(strip, top, factor), (0, upper // factor))
+    return small
+
+
+def _strip_to_rgb(image: Image.Image, top: float, factor: int) -> Image.Image:
+    """The strip in RGB, shrunk `factor` times by averaging."""
+    if top:
+        values = _finite(image)
+        values *= 255 / top
+        np.clip(np.rint(values, out=values), 0, 255, out=values)
+        return Image.fromarray(values.astype(np.uint8)).reduce(factor).convert("RGB")
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return (ImageCms.profileToProfile(image, *profiles, outputMode="RGB") or image).reduce(factor)
+    if "A" in image.getbands() or "transparency" in image.info:
+        # Averaging weights each colour by its opacity, so that it may come before the white.
+        rgba = image.convert("RGBA").reduce(factor)
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB").reduce(factor)
+
+
+def _finite(image: Image.Image) -> np.ndarray:
+    """Grey values float32 (H, W); what is no number, or infinite, is 0."""
+    values = np.array(image, dtype=np.float32)
+    if not np.isfinite(values.sum(dtype=np.float64)):
+        np.nan_to_num(values, copy=False, posinf=0.0, neginf=0.0)
+    return values
+
+
+def _top(image: Image.Image) -> float:
+    """The value that is white in an image of 16 or 32 bits; 0 for one of 8 bits."""
+    if not (image.mode.startswith("I") or image.mode == "F"):
+        return 0.0
+    if image.mode.startswith("I;16") or image.format == "PNG":
+        return 65535.0
+    # 32 bits say nothing about the range in use: it is the smallest usual one that holds the values.
+    rows = max(1, STRIP // image.width)
+    highest = 0.0
+    for upper in range(0, image.height, rows):
+        strip = image.crop((0, upper, image.width, min(upper + rows, image.height)))
+        highest = max(highest, float(_finite(strip).max(initial=0)))
+    return next((top for top in (1.0, 255.0, 65535.0) if highest <= top), highest)
+
+
+def _square(image: Image.Image, side: int) -> Image.Image:
+    if image.size == (side, side):
+        return image
+    edge = min(image.size)
+    left, top = (image.width - edge) / 2, (image.height - edge) / 2
+    method = Image.Resampling.LANCZOS if edge > side else Image.Resampling.BICUBIC
+    return image.resize((side, side), method, box=(left, top, left + edge, top + edge))

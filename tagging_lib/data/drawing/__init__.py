@@ -1,0 +1,1 @@
+"""The painter behind the sample corpus: a small orthographic renderer, sceneries, things, people, and their composition."""

@@ -1,0 +1,20 @@
+"""The report's templates, with everything escaped that is not marked as safe."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+@functools.cache
+def environment() -> Environment:
+    """Templates of this folder; a name that a template does not know is an error."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).resolve().parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,332 @@
+"""The ten places where the original study misleads, each with tests that fail when the defect is put back."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import f1_score, log_loss
+from torch import nn
+
+from tagging_lib.data import splits, statistics
+from tagging_lib.data.corpus import Corpus
+from tagging_lib.evaluation import metrics
+from tagging_lib.experiments import rows, study, trainer
+from tagging_lib.models import zoo
+from tagging_lib.report import figures, tables
+from tagging_lib.training.batches import FeatureBatches
+from tagging_lib.training.fit import fit
+from tagging_lib.training.recipe import Recipe
+from tests.conftest import draw_corpus
+
+HERE = Path(__file__).resolve().parent
+# Numbered as in the list of the original's defects: what it did, and the tests that hold it off.
+DEFECTS = {
+    1: (
+        "all layers but the last were not frozen: requires_grad was set on modules",
+        [
+            "test_defects.py::test_frozen_means_the_parameters_and_the_statistics",
+            "test_defects.py::test_rows_say_which_of_them_are_full_fine_tunes",
+            "test_fit.py::test_what_is_frozen_stays_to_the_last_bit",
+        ],
+    ),
+    2: ("the dropout row had no dropout", ["test_defects.py::test_a_row_with_dropout_drops"]),
+    3: (
+        "the validation loss put probabilities into a loss of logits",
+        [
+            "test_defects.py::test_the_validation_loss_is_that_of_the_probabilities",
+            "test_architecture.py::test_the_sigmoid_happens_in_one_place",
+            "test_losses.py::test_bce_takes_logits_and_not_probabilities",
+        ],
+    ),
+    4: (
+        "validation F1 was a mean over batches",
+        [
+            "test_defects.py::test_validation_f1_is_that_of_the_set",
+            "test_metrics.py::test_the_f1_of_the_set_is_not_the_mean_of_the_f1_of_batches",
+        ],
+    ),
+    5: (
+        "the split followed the directory's order, and statistics saw the test photos",
+        [
+            "test_defects.py::test_the_split_does_not_follow_the_order_of_the_directory",
+            "test_defects.py::test_nothing_learnt_in_training_sees_the_test_part",
+            "test_study.py::test_statistics_come_from_the_training_part_alone",
+        ],
+    ),
+    6: (
+        "monitoring ran the whole training set through its augmentation again",
+        ["test_defects.py::test_monitoring_sees_few_training_photos_and_sees_them_as_they_are"],
+    ),
+    7: (
+        "scratch networks lost to a constant answer, which no table showed",
+        [
+            "test_defects.py::test_the_constant_answer_stands_in_the_table_and_the_figure",
+            "test_predict.py::test_always_answering_people_scores_what_the_original_study_lost_to",
+        ],
+    ),
+    8: (
+        "the final model was trained on the test set and scored on it",
+        [
+            "test_defects.py::test_the_final_model_tells_no_score",
+            "test_study.py::test_final_model_needs_thresholds_and_tags_a_folder",
+        ],
+    ),
+    9: (
+        "no score had an interval",
+        [
+            "test_defects.py::test_every_score_of_the_headline_has_its_interval",
+            "test_uncertainty.py::test_the_original_best_row_has_the_interval_that_the_study_names",
+        ],
+    ),
+    10: (
+        "whole models were pickled, and truth and predictions carried each other's names",
+        [
+            "test_architecture.py::test_nothing_is_pickled",
+            "test_defects.py::test_truth_and_predictions_are_not_exchanged",
+        ],
+    ),
+}
+
+
+def functions(path: Path) -> set[str]:
+    """Names of the tests in a file, those in classes too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+def test_every_defect_has_a_test_that_is_there(number):
+    _, named = DEFECTS[number]
+    assert named
+    for test in named:
+        file, _, function = test.partition("::")
+        assert function in functions(HERE / file), test
+
+
+# ------------------------------------------------------------------------------------------------ 1: frozen layers
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg16_bn", "timm:mobilenetv1_100"])
+def test_frozen_means_the_parameters_and_the_statistics(name):
+    tagger = zoo.build(name, 2, trained="head", side=32)
+    assert not any(parameter.requires_grad for parameter in tagger.backbone.parameters())
+    assert all(parameter.requires_grad for parameter in tagger.head.parameters())
+    before = {key: value.clone() for key, value in tagger.backbone.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in tagger.parameters() if p.requires_grad], lr=0.1)
+    tagger.train()
+    tagger(torch.randn(4, 3, 32, 32)).sum().backward()
+    optimizer.step()
+    assert all(torch.equal(value, before[key]) for key, value in tagger.backbone.state_dict().items())
+
+
+def test_rows_say_which_of_them_are_full_fine_tunes():
+    for name in ("resnet34", "resnet50", "resnet101", "resnet152"):
+        assert rows.find(name).trained == "all"
+        assert rows.find(f"{name}_head").trained == "head" and "head only" in rows.find(f"{name}_head").title
+    assert rows.find("vgg16").trained == rows.find("vgg16_bn").trained == "head"
+
+
+# ---------------------------------------------------------------------------------------------------- 2: dropout
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg16", "timm:mobilenetv1_100", "ffn1"])
+def test_a_row_with_dropout_drops(name):
+    assert rows.find("resnet50_noaug_dropout").dropout == rows.find("mobilenetv1_head_dropout").dropout == 0.5
+    answers = {}
+    for dropout in (0.0, 0.5):
+        head = zoo.build(name, 3, trained="head", dropout=dropout, side=32).head.train()
+        features = torch.rand(2, next(layer.in_features for layer in head if isinstance(layer, nn.Linear)))
+        with torch.no_grad():
+            answers[dropout] = (head(features), head(features), head.eval()(features), head(features))
+    assert torch.equal(*answers[0.0][:2])
+    assert not torch.equal(*answers[0.5][:2])  # two draws
+    assert torch.equal(*answers[0.5][2:])  # none when it predicts
+
+
+# ----------------------------------------------------------------------- 3, 4, 6: what is monitored, and how
+
+N, L = 130, 3
+TRAIN, VALIDATION = np.arange(100), np.arange(100, N)
+RECIPE = Recipe(epochs=3, batch_size=16, learning_rate=0.05, monitor_photos=24, pos_weight=False, monitor_threshold=0.4)
+
+
+class Watched(FeatureBatches):
+    """Batches that note which photos were asked for, and plain ones in uneven parts."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.evaluation_batch = 7
+        self.asked: list[tuple[str, np.ndarray]] = []
+
+    def train(self, indices, epoch):
+        self.asked.append(("augmented", indices))
+        return super().train(indices, epoch)
+
+    def plain(self, indices):
+        self.asked.append(("plain", indices))
+        return super().plain(indices)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    random = np.random.default_rng(3)
+    targets = (random.random((N, L)) < [0.15, 0.4, 0.6]).astype(np.uint8)
+    plain = (targets + random.normal(scale=0.7, size=(N, L))).astype(np.float32)
+    views = np.stack([plain, plain + 9])  # the second view stands for an augmented one
+    torch.manual_seed(0)
+    module, batches = nn.Linear(L, L), Watched(views, targets, batch_size=RECIPE.batch_size, seed=1)
+    history = fit(module, batches, TRAIN, VALIDATION, RECIPE, pos_weight=None)
+    last = history.epochs[history.best_epoch - 1]  # the weights that are kept
+    with torch.no_grad():
+        probabilities = torch.sigmoid(module(torch.from_numpy(plain[VALIDATION]))).double().numpy()
+    return targets[VALIDATION], probabilities, last, batches
+
+
+def test_the_validation_loss_is_that_of_the_probabilities(trained):
+    truth, probabilities, last, _ = trained
+    expected = np.mean([log_loss(truth[:, label], probabilities[:, label], labels=[0, 1]) for label in range(L)])
+    assert last["validation_loss"] == pytest.approx(expected, rel=1e-5)
+    twice = 1 / (1 + np.exp(-probabilities))  # what the original computed
+    original = np.mean([log_loss(truth[:, label], twice[:, label], labels=[0, 1]) for label in range(L)])
+    assert abs(original - expected) > 0.01
+
+
+def test_validation_f1_is_that_of_the_set(trained):
+    truth, probabilities, last, _ = trained
+    given = (probabilities >= RECIPE.monitor_threshold).astype(int)
+    expected = f1_score(truth, given, average="micro")
+    assert last["validation_f1"] == pytest.approx(expected, abs=1e-6)
+    batches = [f1_score(truth[i : i + 7], given[i : i + 7], average="micro") for i in range(0, len(truth), 7)]
+    assert abs(np.mean(batches) - expected) > 1e-3  # the two can be told apart here
+
+
+def test_monitoring_sees_few_training_photos_and_sees_them_as_they_are(trained):
+    *_, batches = trained
+    augmented = [indices for kind, indices in batches.asked if kind == "augmented"]
+    plain = [indices for kind, indices in batches.asked if kind == "plain"]
+    assert [len(indices) for indices in augmented] == [len(TRAIN)] * RECIPE.epochs  # once an epoch, to train
+    assert [len(indices) for indices in plain] == [RECIPE.monitor_photos, len(VALIDATION)] * RECIPE.epochs
+
+
+# ----------------------------------------------------------------------------------------- 5: splits and statistics
+
+
+def test_the_split_does_not_follow_the_order_of_the_directory(tmp_path, monkeypatch):
+    folder = draw_corpus(tmp_path / "c", photos=30)
+    before = Corpus.open(folder)
+    parts = splits.split(before)
+    for name in ("listdir", "scandir"):
+        listing = getattr(os, name)
+
+        class Turned(list):
+            """The entries in the other order, which may be asked for in a `with` as those of scandir are."""
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                return None
+
+            def close(self):
+                return None
+
+        monkeypatch.setattr(
+            os, name, lambda *where, listing=listing, kind=Turned: kind(sorted(listing(*where), key=str, reverse=True))
+        )
+    after = Corpus.open(folder)
+    again = splits.split(after)
+    assert [before.photos[i] for i in parts.test] == [after.photos[i] for i in again.test]
+    assert parts.fingerprint == again.fingerprint
+
+
+def test_nothing_learnt_in_training_sees_the_test_part(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    weight, mean = opened.pos_weight.copy(), opened.mean.copy()
+    np.testing.assert_array_equal(weight, statistics.pos_weight(opened.targets[opened.indices("train")]))
+    again = study.open(CORPUS=str(tmp_path / "c"), PROFILE="quick", DEVICE="cpu")
+    hidden = np.concatenate([again.indices("validation"), again.indices("test")])
+    again.corpus.targets[hidden] ^= 1
+    blackened = np.array(again.pixels)
+    blackened[hidden] = 0
+    object.__setattr__(again.setting, "pixels", blackened)
+    np.testing.assert_array_equal(again.pos_weight, weight)
+    np.testing.assert_array_equal(trainer.positive_weight(again.row("ffn1"), again.setting), weight)
+    np.testing.assert_array_equal(again.mean, mean)
+
+
+# ------------------------------------------------------------------------- 7, 9: the constant line and the intervals
+
+
+@pytest.fixture(scope="module")
+def headline(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        opened = study.open(CORPUS=str(draw_corpus(folder / "c")), PROFILE="quick", DEVICE="cpu")
+        return opened.headline([name for name in opened.rows("baselines") if name in ("constant", "ffn1", "ffn2")])
+
+
+def test_the_constant_answer_stands_in_the_table_and_the_figure(headline):
+    assert rows.ROWS[0].name == "constant" and rows.ROWS[0].group == "baselines"
+    assert "constant" in headline.row.tolist()
+    assert "Constant answer" in tables.headline(headline).frame["Row"].tolist()
+    figure = figures.forest(headline)
+    assert "constant answer" in [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_every_score_of_the_headline_has_its_interval(headline):
+    assert len(headline) == 3
+    assert (headline.low <= headline.micro_f1).all() and (headline.micro_f1 <= headline.high).all()
+    constant = headline.set_index("row").loc["constant"]  # the others know this corpus by heart
+    assert constant.low < constant.micro_f1 < constant.high
+    shown = tables.headline(headline).frame["Micro-F1 [95 %]"]
+    assert shown.str.match(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]$").all()
+
+
+# ------------------------------------------------------------------------------------- 8: the final model's score
+
+
+def test_the_final_model_tells_no_score(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    opened.result("ffn1")
+    opened.save_thresholds(pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
+
+    def keys(value):
+        return {str(k) for k in value} | {k for v in value.values() for k in keys(v)} if isinstance(value, dict) else set()
+
+    described = opened.final_model()
+    told = keys(described)
+    assert "history" in told and not [key for key in told if "f1" in key or "score" in key or "precision" in key]
+    card = (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")
+    assert "No test score can be given" in card
+    score = opened.best().score("test")["micro_f1"]
+    assert f"{score:.3f}" not in card
+
+
+# ------------------------------------------------------------------------------------ 10: names of truth and answers
+
+
+def test_truth_and_predictions_are_not_exchanged(tmp_path):
+    truth = np.array([[1, 1], [1, 0], [1, 1], [0, 1]])
+    given = np.array([[1, 0], [0, 0], [1, 0], [0, 0]])  # nothing wrong, much missed
+    metrics.write_savetxt(tmp_path / "truth.txt", truth)
+    metrics.write_savetxt(tmp_path / "given.txt", given)
+    shown = subprocess.run(
+        [sys.executable, "-m", "tagging_lib.cli", "score", "truth.txt", "given.txt"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "precision 1.000, recall 0.333" in shown.stdout

@@ -1,0 +1,47 @@
+"""Half precision in the backbone alone: the head answers in float32, and close to what the plain network answers."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import torch
+
+from tagging_lib.models import precision, zoo
+
+
+def half(kind: str):
+    return torch.autocast(kind, torch.bfloat16)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "ffn1"])
+def test_the_logits_are_float32_and_near_those_of_full_precision(name, monkeypatch):
+    tagger = zoo.build(name, 5, side=32, seed=3).eval().to(memory_format=torch.channels_last)
+    photos = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    seen: list[torch.dtype] = []
+    tagger.backbone.register_forward_hook(lambda _, __, found: seen.append(found.dtype))
+    with torch.no_grad():
+        monkeypatch.setattr(zoo, "mixed", lambda kind: contextlib.nullcontext())
+        plain = tagger(photos)
+        monkeypatch.setattr(zoo, "mixed", half)
+        found = tagger(photos)
+    assert found.dtype == plain.dtype == torch.float32
+    assert not torch.equal(found, plain)
+    torch.testing.assert_close(found, plain, atol=0.02 * float(plain.abs().max()), rtol=0)
+    if name == "resnet18":
+        assert seen == [torch.float32, torch.bfloat16]
+
+
+def test_gradients_and_weights_stay_float32(monkeypatch):
+    monkeypatch.setattr(zoo, "mixed", half)
+    tagger = zoo.build("resnet18", 5, side=32, seed=3)
+    tagger(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert {p.grad.dtype for p in tagger.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_a_processor_without_units_for_it_computes_in_float32(units, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: units)
+    with precision.mixed("cpu"):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.bfloat16 if units else torch.float32)

@@ -1,0 +1,56 @@
+"""The README's results section comes out of a report, and only what lies between the markers changes."""
+
+import pandas as pd
+import pytest
+
+from tagging_lib import files
+from tagging_lib.errors import TaggingError
+from tagging_lib.report import readme
+
+PAGE = f"# Title\n\n{readme.BEGIN}\nstale\n{readme.END}\n\nThe end.\n"
+
+
+@pytest.fixture
+def report(tmp_path):
+    folder = tmp_path / "report"
+    (folder / "tables").mkdir(parents=True)
+    rows = {"title": ["Weak", "A | B"], "micro_f1": [0.3214, 0.7591], "low": [0.31, 0.7463], "high": [0.33, 0.7704]}
+    pd.DataFrame(rows).to_csv(folder / "tables" / readme.HEADLINE, index=False)
+    files.write_json(
+        folder / "manifest.json",
+        {
+            "study": {"photos": 20000, "labels": ["a", "b"], "split": {"rule": "random"}, "profile": "cpu", "device": "cpu"},
+            "parameters": {"SEED": 42},
+            "machine": {"processor": "A processor", "cores": 2},
+            "versions": {"torch": "2.15.0"},
+            "command": "./run_all.sh --profile cpu",
+            "rendered": "2026-11-24T10:00:00+00:00",
+        },
+    )
+    return folder
+
+
+def test_the_best_row_comes_first_with_its_interval_and_the_rest_of_the_file_stays(report, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text(PAGE)
+    readme.fill(page, report)
+    text = page.read_text()
+    assert text.startswith(f"# Title\n\n{readme.BEGIN}\n") and text.endswith(f"{readme.END}\n\nThe end.\n")
+    assert "stale" not in text and "20,000 photos with 2 labels" in text and "`./run_all.sh --profile cpu`" in text
+    assert text.index("0.759 \\[0.746, 0.770\\]") < text.index("0.321 \\[0.310, 0.330\\]")
+    assert "A \\| B" in text, "a title cannot break the table"
+    readme.fill(page, report)
+    assert page.read_text() == text, "filling twice changes nothing"
+
+
+def test_what_is_missing_is_named_and_nothing_is_written(report, tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("# Title\n")
+    with pytest.raises(TaggingError, match="lacks the lines"):
+        readme.fill(page, report)
+    assert page.read_text() == "# Title\n"
+    (report / "manifest.json").unlink()
+    page.write_text(PAGE)
+    with pytest.raises(TaggingError, match="holds no report"):
+        readme.fill(page, report)
+    assert page.read_text() == PAGE
