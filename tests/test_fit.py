@@ -11,6 +11,7 @@ import torch
 from sklearn.metrics import f1_score
 from torch import nn
 
+from tagging_lib.models import zoo
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training import checkpoint as checkpoints
 from tagging_lib.training import fit as module
@@ -324,6 +325,7 @@ def frozen_network() -> nn.Module:
         (network, {}),
         (network, {"optimizer": "adamw", "schedule": "cosine", "keep": "last", "learning_rate": 1e-3}),
         (frozen_network, {"loss": "focal", "patience": 3}),
+        (network, {"ema": 0.8, "mixup": 0.4}),
     ],
 )
 def test_an_interrupted_training_ends_in_the_same_bits(make, changes, epoch, midway, tmp_path, monkeypatch):
@@ -387,3 +389,62 @@ def test_checkpoints_that_take_long_are_written_less_often_and_still_resume_to_t
     resumed, recorder = network(), Recorder(photo_batches())
     run(resumed, recorder, RECIPE, checkpoint=tmp_path)
     assert recorder.train_calls == [2, 3, 4] and bits(resumed) == bits(whole)
+
+
+# ------------------------------------------------------------- averaged weights, mixed photos, slower backbones
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_averaged_weights_are_what_is_judged_and_kept(keep):
+    recipe = dataclasses.replace(RECIPE, ema=0.9, keep=keep, augmentation="none")
+    plain, averaged = network(), network()
+    run(plain, photo_batches(recipe), dataclasses.replace(recipe, ema=0.0))
+    history = run(averaged, photo_batches(recipe), recipe)
+    assert bits(plain) != bits(averaged)
+    batches, boundary = photo_batches(recipe), np.log(0.6 / 0.4)
+    with torch.no_grad():
+        answer = (torch.cat([averaged(x) for x, _ in batches.plain(VALIDATION)]) >= boundary).numpy()
+    truth = data()[1][VALIDATION]
+    kept = history.epochs[history.best_epoch - 1]["validation_f1"]
+    assert kept == pytest.approx(f1_score(truth, answer, average="micro", zero_division=0), abs=1e-6)
+
+
+def test_an_average_follows_by_its_share_and_copies_what_is_counted():
+    average, ahead = network(), network()
+    with torch.no_grad():
+        for tensor in ahead.state_dict().values():
+            tensor.copy_(torch.full_like(tensor, 8))
+    before = {name: tensor.clone() for name, tensor in average.state_dict().items()}
+    module._move_towards(average, ahead, 0.75)
+    for name, tensor in average.state_dict().items():
+        expected = 0.75 * before[name] + 0.25 * 8 if tensor.is_floating_point() else torch.tensor(8)
+        torch.testing.assert_close(tensor, expected)
+
+
+def test_mixing_mixes_photos_and_targets_by_the_same_share():
+    recipe = dataclasses.replace(RECIPE, mixup=0.5)
+    y = torch.eye(6)
+    x = y.view(6, 6, 1, 1) * 2 + 1
+    mixed_x, mixed_y = module._mixed(x, y, recipe, 1, 0)
+    torch.testing.assert_close(mixed_x.view(6, 6), mixed_y * 2 + 1)
+    torch.testing.assert_close(mixed_y.sum(1), torch.ones(6))
+    assert not torch.equal(mixed_y, y) and set(mixed_y.unique().tolist()) - {0.0, 1.0}
+    again, other = module._mixed(x, y, recipe, 1, 0), module._mixed(x, y, recipe, 1, 1)
+    assert torch.equal(again[1], mixed_y) and not torch.equal(other[1], mixed_y)
+
+
+def test_a_backbone_learns_at_its_share_of_the_rate():
+    tagger = zoo.build("cnn", L, side=16)
+    recipe = dataclasses.replace(RECIPE, backbone_rate=0.25)
+    optimizer = module._optimizer(tagger, recipe)
+    head, rest = optimizer.param_groups
+    assert {id(p) for p in head["params"]} == {id(p) for p in tagger.head.parameters()}
+    assert len(head["params"]) + len(rest["params"]) == len(list(tagger.parameters()))
+    schedule = module._schedule(optimizer, recipe, steps=5)
+    rates = []
+    for _ in range(19):
+        rates.append((head["lr"], rest["lr"]))
+        optimizer.step()
+        schedule.step()
+    assert max(rate for rate, _ in rates) == pytest.approx(recipe.learning_rate, rel=0.1)
+    assert all(slow == pytest.approx(fast / 4) for fast, slow in rates)

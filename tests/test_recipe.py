@@ -33,6 +33,9 @@ def test_defaults_are_the_original_recipe():
         ("monitor_threshold", 0.0),
         ("monitor_threshold", 1.0),
         ("momentum", (0.95, 0.5)),
+        ("mixup", -0.1),
+        ("ema", 1.0),
+        ("backbone_rate", 0.0),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(field, value):

@@ -1,5 +1,7 @@
 """The study on a tiny corpus: rows run once, results are found again, and nothing is chosen on test."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,6 +77,19 @@ def test_rows_without_their_weights_are_left_out_with_the_reason(tiny_corpus, tm
     assert opened.results(["resnet152"]) == []
     assert opened.left_out.row.tolist() == ["ResNet-152"]
     assert "CUDA" in opened.left_out["how to get it"][0]
+
+
+def test_a_row_of_an_hour_is_read_where_it_is_finished_and_named_where_not(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    short = dataclasses.replace(rows.find("resnet18_scratch"), side=32, recipe=dataclasses.replace(rows.SCRATCH_RECIPE, epochs=1))
+    monkeypatch.setitem(rows.BY_NAME, short.name, short)
+    opened = study.open(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
+    assert opened.results([short.name]) == []
+    assert f"tagging train {short.name}" in opened.left_out["how to get it"][0]
+    opened.result(short.name)
+    again = study.open(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
+    assert [result.name for result in again.results([short.name])] == [short.name]
+    assert again.left_out.empty
 
 
 def test_headline_stands_beside_the_original(opened):

@@ -18,6 +18,13 @@ COLUMNS = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm"
 LEVEL = grouping.LEVEL
 
 
+def verdict(difference: float, p: float) -> str:
+    """`better` or `worse` where p is below the level, else `not told apart`."""
+    if p >= LEVEL:
+        return "not told apart"
+    return "better" if difference > 0 else "worse"
+
+
 def trainings(study: Study, result: Result) -> list[Result]:
     """The row's result from each seed of the study, the given one first; a constant answer has only one."""
     if result.experiment.network == "constant":
@@ -46,12 +53,9 @@ def compare(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
     lines = []
     for (first, second), test, p_holm in zip(kept, tests, corrected, strict=True):
-        verdict = "not told apart"
-        if p_holm < LEVEL:
-            verdict = "better" if test["difference"] > 0 else "worse"
         seeds = max(len(given[first.name]), len(given[second.name]))
         numbers = (test[name] for name in ("difference", "low", "high"))
-        lines.append([first.title, second.title, *numbers, seeds, test["p"], float(p_holm), verdict])
+        lines.append([first.title, second.title, *numbers, seeds, test["p"], float(p_holm), verdict(test["difference"], p_holm)])
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

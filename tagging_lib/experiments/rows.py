@@ -26,6 +26,29 @@ HEAD_RECIPE = Recipe(
     augmentation="none",
     monitor_threshold=0.4,
 )
+# The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixed photos against learning by heart.
+STAGE_RECIPE = Recipe(
+    epochs=6,
+    learning_rate=2e-3,
+    backbone_rate=0.25,
+    optimizer="adamw",
+    weight_decay=0.05,
+    mixup=0.2,
+    ema=0.99,
+    pos_weight=False,
+    monitor_threshold=0.4,
+)
+# From nothing: more regularisation than the original's, no weights of positives, and as many epochs.
+SCRATCH_RECIPE = Recipe(
+    epochs=25,
+    learning_rate=3e-3,
+    optimizer="adamw",
+    weight_decay=0.05,
+    mixup=0.2,
+    ema=0.998,
+    pos_weight=False,
+    monitor_threshold=0.4,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,8 @@ class Experiment:
         views: copies of each training photo in the feature cache of a `head` row (1: the plain photo alone);
             0 runs the frozen backbone anew at each step instead.
         needs_gpu: too slow for the `cpu` profile; left out there, with that reason.
+        overnight: a matter of an hour on two cores; in the `cpu` profile it is read where `tagging train` has finished it,
+            and otherwise left out.
     """
 
     name: str
@@ -54,6 +79,7 @@ class Experiment:
     views: int = 0
     recipe: Recipe = field(default=ORIGINAL_RECIPE)
     needs_gpu: bool = False
+    overnight: bool = False
 
     def with_seed(self, seed: int) -> Experiment:
         """The same row trained from another seed."""
@@ -95,6 +121,21 @@ def _head(name: str, title: str, network: str, group: str = "transfer", **change
     changes.setdefault("views", 1)
     changes.setdefault("recipe", HEAD_RECIPE)
     return Experiment(name, title, group, network, weights="imagenet", trained="head", **changes)
+
+
+def _stage(name: str, title: str, network: str) -> Experiment:
+    return Experiment(
+        name,
+        title,
+        "transfer",
+        network,
+        weights="imagenet",
+        trained="last-stage",
+        side=224,
+        views=4,
+        recipe=STAGE_RECIPE,
+        overnight=True,
+    )
 
 
 MOBILENET = "timm:mobilenetv1_100"
@@ -155,6 +196,18 @@ ROWS: tuple[Experiment, ...] = (
         )
         for transform in ABLATED
     ),
+    Experiment(
+        "resnet18_scratch",
+        "ResNet-18 from scratch, 96 px",
+        "baselines",
+        "resnet18",
+        side=96,
+        recipe=SCRATCH_RECIPE,
+        overnight=True,
+    ),
+    _head("densenet169_head_224", "DenseNet-169 at 224 px, head only", "densenet169", side=224, overnight=True),
+    _stage("mobilenetv1_stage_224", "MobileNet-V1 at 224 px, last stage", MOBILENET),
+    _stage("densenet169_stage_224", "DenseNet-169 at 224 px, last stage", "densenet169"),
 )
 BY_NAME = {row.name: row for row in ROWS}
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))

@@ -125,7 +125,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
         source = _file_digest(Path(source), stat.st_size, stat.st_mtime_ns)
     described = dataclasses.asdict(experiment)
     # How a row is called in tables does not change what it computes.
-    for label in ("title", "group", "needs_gpu"):
+    for label in ("title", "group", "needs_gpu", "overnight"):
         described.pop(label)
     parts = {
         "experiment": described,

@@ -32,6 +32,7 @@ PHOTO_SIDE = 128  # px: photos are kept at this side, as in the original; larger
 QUICK_TRAIN_PHOTOS = 320
 SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
+NIGHT_REASON = "takes an hour or so without a CUDA device"
 
 
 def name_in_text(name: str) -> str:
@@ -305,6 +306,10 @@ class Study:
             experiment = self.row(name)
             if experiment.needs_gpu and self.profile == "cpu":
                 self._left_out[name] = ("too slow without a CUDA device", GPU_REMEDY)
+                continue
+            if experiment.overnight and self.profile == "cpu" and not self.finished([name]):
+                remedy = f"run `tagging train {name}` with the same --corpus, --weights and --profile, then this again"
+                self._left_out[name] = (NIGHT_REASON, remedy)
                 continue
             try:
                 found.append(self.result(name))

@@ -156,10 +156,23 @@ def key(source: Path, parameters: dict[str, Any], outputs: Path) -> str:
         "code": _code_digest(),
         "device": choose_device(parameters.get("DEVICE", "auto")),
         "input": {name: _state_of(parameters.get(name, "")) for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")},
+        "trained_apart": _trained_apart(parameters, outputs),
         "builds_on": [record["key"] if record else None for record in records],
         "versions": versions(),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _trained_apart(parameters: dict[str, Any], outputs: Path) -> list[str]:
+    """Results of rows that the `cpu` profile shows only where `tagging train` has finished them."""
+    from tagging_lib.experiments.rows import ROWS
+    from tagging_lib.experiments.study import choose_device, choose_profile
+
+    device = choose_device(parameters.get("DEVICE", "auto"))
+    if choose_profile(parameters.get("PROFILE", "auto"), parameters.get("CORPUS", "sample"), device) != "cpu":
+        return []
+    found = [path for row in ROWS if row.overnight for path in (outputs / "runs" / row.name).glob("*/result.json")]
+    return sorted(path.relative_to(outputs).as_posix() for path in found)
 
 
 def _code_digest() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -14,14 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from tagging_lib.models.freezing import BATCH_NORMS, trainable_parameters
+from tagging_lib.models.zoo import Tagger
 from tagging_lib.training import checkpoint as checkpoints
 from tagging_lib.training import hardware, losses
 from tagging_lib.training.batches import derived_seed
 from tagging_lib.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
-DROPOUT, MONITOR = 11, 12  # what a seed is derived for
+DROPOUT, MONITOR, MIXUP = 11, 12, 13  # what a seed is derived for
 CHEAP_CHECKPOINT = 1.0  # seconds; a checkpoint that takes longer is written less often,
+AVERAGE = "average/"  # what names of averaged weights begin with in a checkpoint
 CHECKPOINT_SHARE = 0.05  # so that no more than this share of the time goes into them
 
 
@@ -63,9 +66,11 @@ def fit(
     that was never interrupted. Nothing is asked of the device inside an epoch, so that it never waits for the host.
     """
     hardware.prepare(device.split(":")[0])
-    optimizer = _optimizer(trainable_parameters(module), recipe)
+    optimizer = _optimizer(module, recipe)
     steps = _steps(module, len(train), batches.batch_size)
     schedule = _schedule(optimizer, recipe, steps)
+    average = copy.deepcopy(module).requires_grad_(False) if recipe.ema else None
+    judged = module if average is None else average
     loss_of = losses.build(recipe.loss, None if pos_weight is None else pos_weight.to(device))
     monitored = _monitored(train, recipe)
     history: list[dict[str, float]] = []
@@ -76,7 +81,10 @@ def fit(
     if checkpoint is not None:
         restored = checkpoints.load(checkpoint, module, optimizer, schedule, same)
         if restored is not None:
-            best, facts = restored
+            kept, facts = restored
+            best = {name: tensor for name, tensor in kept.items() if not name.startswith(AVERAGE)}
+            if average is not None:
+                average.load_state_dict({name: kept[AVERAGE + name] for name in average.state_dict()})
             history, best_epoch, best_f1 = facts["history"], facts["best_epoch"], facts["best_f1"]
             logger.info("continuing after epoch %d of %d", len(history), recipe.epochs)
 
@@ -86,18 +94,18 @@ def fit(
             break
         started = time.perf_counter()
         rate = optimizer.param_groups[0]["lr"]
-        average = _train_epoch(module, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps)
-        if not math.isfinite(average):
-            raise FloatingPointError(f"the loss of epoch {epoch} is {average}: lower the learning rate ({rate:.2g})")
+        loss = _train_epoch(module, average, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps)
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss of epoch {epoch} is {loss}: lower the learning rate ({rate:.2g})")
         entry: dict[str, Any] = {"epoch": epoch, "learning_rate": rate}
-        entry["train_loss"], entry["train_f1"] = _monitor(module, batches, monitored, recipe, loss_of)
-        entry["validation_loss"], entry["validation_f1"] = _monitor(module, batches, validation, recipe, loss_of)
+        entry["train_loss"], entry["train_f1"] = _monitor(judged, batches, monitored, recipe, loss_of)
+        entry["validation_loss"], entry["validation_f1"] = _monitor(judged, batches, validation, recipe, loss_of)
         entry["seconds"] = time.perf_counter() - started
         history.append(entry)
         if entry["validation_f1"] > best_f1:
             best_epoch, best_f1 = epoch, entry["validation_f1"]
             if recipe.keep == "best":
-                best = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+                best = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
         logger.info(
             "epoch %d/%d: train loss %.4f F1 %.3f, validation loss %.4f F1 %.3f, %.1f s",
             epoch,
@@ -108,13 +116,15 @@ def fit(
         due = saving < CHEAP_CHECKPOINT or saving < CHECKPOINT_SHARE * (now - saved_at)
         if checkpoint is not None and epoch < recipe.epochs and due:
             facts = same | {"history": history, "best_epoch": best_epoch, "best_f1": best_f1}
-            checkpoints.save(checkpoint, module, optimizer, schedule, best, facts)
+            averaged = {} if average is None else {AVERAGE + name: tensor for name, tensor in average.state_dict().items()}
+            checkpoints.save(checkpoint, module, optimizer, schedule, best | averaged, facts)
             saved_at = time.perf_counter()
             saving = saved_at - now
 
     if best:
         module.load_state_dict(best)
     else:
+        module.load_state_dict(judged.state_dict())
         best_epoch = len(history)
     module.eval()
     return History(history, best_epoch, sum(entry["seconds"] for entry in history))
@@ -124,12 +134,20 @@ def _plain_dict(recipe: Recipe) -> dict:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(recipe).items()}
 
 
-def _optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    parameters = trainable_parameters(module)
     fused = bool(parameters) and all(parameter.is_cuda for parameter in parameters)  # one kernel for all tensors
+    groups: list[dict[str, Any]] = [{"params": parameters}]
+    if recipe.backbone_rate != 1 and isinstance(module, Tagger):
+        head = {id(parameter) for parameter in module.head.parameters()}
+        groups = [
+            {"params": [p for p in parameters if id(p) in head]},
+            {"params": [p for p in parameters if id(p) not in head], "lr": recipe.learning_rate * recipe.backbone_rate},
+        ]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=fused)
     return torch.optim.SGD(
-        parameters,
+        groups,
         lr=recipe.learning_rate,
         momentum=recipe.momentum[1],
         nesterov=True,
@@ -157,7 +175,7 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> t
         base, top = recipe.momentum
         return torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
-            max_lr=recipe.learning_rate,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total,
             cycle_momentum=recipe.optimizer == "sgd",
             base_momentum=base,
@@ -168,7 +186,7 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> t
     return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=1)
 
 
-def _train_epoch(module, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps) -> float:
+def _train_epoch(module, average, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps) -> float:
     """Mean loss over the epoch's photos while they train."""
     torch.manual_seed(derived_seed(recipe.seed, epoch, DROPOUT))
     module.train()
@@ -176,15 +194,37 @@ def _train_epoch(module, batches, train, epoch, recipe, loss_of, optimizer, sche
     for step, (x, y) in enumerate(batches.train(train, epoch)):
         if step == steps:
             break
+        if recipe.mixup:
+            x, y = _mixed(x, y, recipe, epoch, step)
         optimizer.zero_grad(set_to_none=True)
         loss = loss_of(module(x), y)
         loss.backward()
         optimizer.step()
         schedule.step()
+        if average is not None:
+            _move_towards(average, module, recipe.ema)
         # On the device, and read once an epoch: asking for each value would make the device wait for the host.
         total = total + loss.detach() * len(x)
         seen += len(x)
     return float(total) / max(1, seen)
+
+
+def _mixed(x: Tensor, y: Tensor, recipe: Recipe, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+    """Each photo of a batch with a share of another one, targets alike; the draws depend on (seed, epoch, step) alone."""
+    random = np.random.default_rng(derived_seed(recipe.seed, epoch, step, MIXUP))
+    share, partner = float(random.beta(recipe.mixup, recipe.mixup)), torch.from_numpy(random.permutation(len(x))).to(x.device)
+    return torch.lerp(x[partner], x, share), torch.lerp(y[partner], y, share)
+
+
+@torch.no_grad()
+def _move_towards(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """Weights and statistics of batch norms a step of 1 - decay towards the module's; what is counted is copied."""
+    ours, theirs = list(average.state_dict().values()), list(module.state_dict().values())
+    floats = [i for i, tensor in enumerate(ours) if tensor.is_floating_point()]
+    torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - decay)
+    for mine, other in zip(ours, theirs, strict=True):
+        if not mine.is_floating_point():
+            mine.copy_(other)
 
 
 def _monitored(train: np.ndarray, recipe: Recipe) -> np.ndarray:

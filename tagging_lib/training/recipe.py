@@ -25,6 +25,11 @@ class Recipe:
         keep: the epoch that is kept: `best` on validation F1, or `last`.
         monitor_threshold: probability at which the F1 of each epoch is taken.
         monitor_photos: how many training photos, always the same, give the training loss and F1 of each epoch.
+        mixup: α of the Beta distribution by which pairs of photos are mixed, with their targets (Zhang et al., ICLR 2018);
+            0 mixes none.
+        ema: share of the past in a running average of the weights, which is what is monitored and kept (Polyak and Juditsky,
+            1992); 0 keeps the weights themselves.
+        backbone_rate: learning rate of the backbone, as a share of the head's.
     """
 
     epochs: int = 25
@@ -41,6 +46,9 @@ class Recipe:
     keep: str = "best"
     monitor_threshold: float = 0.75
     monitor_photos: int = 2000
+    mixup: float = 0.0
+    ema: float = 0.0
+    backbone_rate: float = 1.0
     seed: int = 42
 
     def __post_init__(self) -> None:
@@ -52,6 +60,12 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise TaggingError(f"recipe: {name} is {value}: it must be above 0")
+        if self.mixup < 0 or self.backbone_rate <= 0:
+            raise TaggingError(
+                f"recipe: mixup is {self.mixup} and backbone_rate {self.backbone_rate}: they must be at least 0, and above 0"
+            )
+        if not 0 <= self.ema < 1:
+            raise TaggingError(f"recipe: ema is {self.ema}: it must be at least 0 and below 1")
         if not 0 < self.monitor_threshold < 1:
             raise TaggingError(f"recipe: monitor_threshold is {self.monitor_threshold}: it must lie between 0 and 1")
         if not 0 < self.momentum[0] <= self.momentum[1] < 1:
