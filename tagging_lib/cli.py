@@ -154,9 +154,7 @@ def predict(
     for path in photos:
         opened = open_photos(path, data_dir=data)
         target = out if len(photos) == 1 else out / opened.name
-        table = final.predict_folder(
-            model, opened, cache_dir=data / "cache", outputs=target, device=study.choose_device(device)
-        )
+        table = final.predict_folder(model, opened, outputs=target, device=study.choose_device(device))
         say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
 
 

@@ -157,6 +157,17 @@ def test_load_is_decode_of_every_photo_whatever_the_number_of_workers(tiny_corpu
         np.testing.assert_array_equal(loaded, expected)
 
 
+def test_blocks_are_the_photos_in_order_and_a_broken_one_is_named(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(pixels, "CHUNK", 7)  # 60 photos: the last block is short
+    corpus = Corpus.open(tiny_corpus)
+    found = list(pixels.blocks(corpus, 24, workers=3))
+    assert [len(block) for block in found] == [7] * 8 + [4]
+    np.testing.assert_array_equal(np.concatenate(found), pixels.load(corpus, 24, cache_dir=tmp_path))
+    (tiny_corpus / "images" / "im20.png").write_bytes(b"rubbish")
+    with pytest.raises(TaggingError, match=r"im20\.png"):
+        list(pixels.blocks(corpus, 24))
+
+
 def test_photos_are_decoded_once_for_each_side(tiny_corpus, tmp_path, monkeypatch):
     corpus = Corpus.open(tiny_corpus)
     pixels.load(corpus, 24, cache_dir=tmp_path)

@@ -115,6 +115,10 @@ def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
     )
     written = np.loadtxt(tmp_path / "out" / "predictions.txt", dtype=int)
     np.testing.assert_array_equal(written, (table[list(opened.labels)].to_numpy() >= 0.4).astype(int))
+    cached = set((tmp_path / "data" / "cache").iterdir())
+    streamed = final.predict_folder(opened.outputs / "final", photos, outputs=tmp_path / "streamed")
+    pd.testing.assert_frame_equal(streamed, table, atol=1e-5)
+    assert set((tmp_path / "data" / "cache").iterdir()) == cached
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,13 @@ def load(corpus: Photos, side: int = 128, *, cache_dir: Path, workers: int | Non
     if needed > free:
         raise TaggingError(f"{cache_dir} has {free >> 20} MiB left, {needed >> 20} are needed for photos: make room")
     hashed = hashlib.sha256()
-    with files.replacing(target) as temporary, open(temporary, "wb") as stream, _pool(workers) as pool:
+    with files.replacing(target) as temporary, open(temporary, "wb") as stream:
         # Written rather than mapped: a disk that fills up then raises an error instead of killing the process.
-        for block in _blocks(corpus, side, shape, pool):
-            hashed.update(block)
-            stream.write(block)
+        hashed.update(header := _header(shape))
+        stream.write(header)
+        for block in blocks(corpus, side, workers=workers):
+            hashed.update(block.reshape(-1))
+            stream.write(block.reshape(-1))
     _write_note(target, shape, hashed.hexdigest())
     mapped = _open_cache(target, shape)
     if mapped is None:
@@ -99,21 +101,38 @@ def load(corpus: Photos, side: int = 128, *, cache_dir: Path, workers: int | Non
     return mapped
 
 
-def _blocks(corpus: Photos, side: int, shape: tuple[int, ...], pool: ThreadPoolExecutor) -> Iterator[bytes]:
-    """The bytes of the .npy file: its header, then the photos."""
+def blocks(corpus: Photos, side: int = 128, *, workers: int | None = None) -> Iterator[np.ndarray]:
+    """The photos in order, decoded in parallel, uint8 (n, side, side, 3) with n ≤ `CHUNK` at a time; nothing is kept.
 
-    def submit(start: int) -> list[Future[np.ndarray]]:
-        rows = range(start, min(start + CHUNK, len(corpus)))
-        return [pool.submit(decode, corpus.path(index), side) for index in rows]
+    The next block is decoded while the present one is used.
 
+    Raises:
+        TaggingError: a photo cannot be decoded.
+    """
+    with _pool(workers) as pool:
+
+        def submit(start: int) -> tuple[np.ndarray, list[Future[None]]]:
+            block = np.empty((max(0, min(CHUNK, len(corpus) - start)), side, side, 3), dtype=np.uint8)
+
+            def fill(place: int) -> None:
+                block[place] = decode(corpus.path(start + place), side)
+
+            return block, [pool.submit(fill, place) for place in range(len(block))]
+
+        upcoming = submit(0)
+        for start in progress(range(0, len(corpus), CHUNK), f"decoding {len(corpus)} photos, blocks of {CHUNK}"):
+            (block, decoded), upcoming = upcoming, submit(start + CHUNK)
+            for future in decoded:
+                future.result()
+            yield block
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """How a .npy file of uint8 begins."""
     header = io.BytesIO()
     description: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, description)
-    yield header.getvalue()
-    upcoming = submit(0)
-    for start in progress(range(0, len(corpus), CHUNK), f"decoding {len(corpus)} photos, blocks of {CHUNK}"):
-        current, upcoming = upcoming, submit(start + CHUNK)  # decoded while the current block is written
-        yield b"".join(future.result().tobytes() for future in current)
+    return header.getvalue()
 
 
 def _write_note(target: Path, shape: tuple[int, ...], digest: str) -> None:

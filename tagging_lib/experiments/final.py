@@ -106,33 +106,41 @@ def _card(described: dict[str, Any]) -> str:
 
 
 def predict_folder(
-    model: Path, photos: Corpus, *, cache_dir: Path, outputs: Path, device: str = "cpu"
+    model: Path, photos: Corpus, *, outputs: Path, cache_dir: Path | None = None, device: str = "cpu"
 ) -> pd.DataFrame:
     """Tag photos with the model in a folder, and write `predictions.csv` and `predictions.txt` (0/1, one photo a line).
 
     Returns a table with the columns photo, labels (joined by `;`), and one probability per label, in the photos' order.
 
+    Args:
+        cache_dir: where the decoded photos are kept, for whoever shows them afterwards. Without it nothing is kept, and
+            the memory that they take does not grow with their number.
+
     Raises:
         TaggingError: the folder holds no whole model.
     """
+    import torch
+
     from tagging_lib.evaluation import metrics, predict, thresholds
     from tagging_lib.models.preprocessing import Preprocessing
+    from tagging_lib.training import hardware
     from tagging_lib.training.batches import PhotoBatches
 
     tagger, described = load(model)
     spec = described["network"]
     labels = described["labels"]
-    decoded = pixels.load(photos, PHOTO_SIDE, cache_dir=cache_dir)
     kept = spec["preprocessing"]
-    tagger.to(device).eval()
-    batches = PhotoBatches(
-        decoded,
-        np.zeros((len(photos), len(labels)), dtype=np.uint8),
-        Preprocessing(tuple(kept["mean"]), tuple(kept["std"]), kept["side"]),
-        side=spec["side"],
-        device=device,
-    )
-    probabilities = predict.predict(tagger, batches, np.arange(len(photos)))
+    preprocessing = Preprocessing(tuple(kept["mean"]), tuple(kept["std"]), kept["side"])
+    hardware.prepare(device.split(":")[0])
+    tagger.to(device).to(memory_format=torch.channels_last)
+
+    def probabilities_of(decoded: np.ndarray) -> np.ndarray:
+        nothing = np.zeros((len(decoded), len(labels)), dtype=np.uint8)
+        batches = PhotoBatches(decoded, nothing, preprocessing, side=spec["side"], device=device)
+        return predict.predict(tagger, batches, np.arange(len(decoded)))
+
+    blocks = pixels.blocks(photos, PHOTO_SIDE) if cache_dir is None else [pixels.load(photos, PHOTO_SIDE, cache_dir=cache_dir)]
+    probabilities = np.concatenate([probabilities_of(block) for block in blocks])
     given = thresholds.apply(probabilities, described["threshold"])
     table = pd.DataFrame(
         {
