@@ -92,8 +92,9 @@ def load(corpus: Photos, side: int = 128, *, cache_dir: Path, workers: int | Non
         hashed.update(header := _header(shape))
         stream.write(header)
         for block in blocks(corpus, side, workers=workers):
-            hashed.update(block.reshape(-1))
-            stream.write(block.reshape(-1))
+            raw = block.data.cast("B")
+            hashed.update(raw)
+            stream.write(raw)
     _write_note(target, shape, hashed.hexdigest())
     mapped = _open_cache(target, shape)
     if mapped is None:
