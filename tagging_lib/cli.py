@@ -222,6 +222,17 @@ def export_figures(
         say(str(path))
 
 
+@app.command(name="export-onnx")
+def export_onnx(
+    model: Annotated[Path, typer.Argument(help="A model folder, such as outputs/final.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; model.onnx in the folder by default.")] = None,
+) -> None:
+    """Write a final model as ONNX, checked against PyTorch."""
+    from tagging_lib.experiments import onnx_export
+
+    say(f"onnx: {onnx_export.export(model, out)}")
+
+
 @app.command()
 def original(
     folder: Annotated[Path, typer.Argument(help="Folder of <row>.truth.txt and <row>.pred.txt.", show_default=False)],

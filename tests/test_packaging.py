@@ -78,6 +78,11 @@ def test_conda_installs_the_same_lock():
     assert {entry.split("=")[0] for entry in entries if isinstance(entry, str)} == {"python", "pip"}
 
 
+def test_what_tests_install_covers_the_extra():
+    extras = PROJECT["optional-dependencies"]
+    assert set(extras["onnx"]) <= set(extras["test"])
+
+
 def test_contributing_names_every_dependency():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert not [requirement.name for requirement in REQUIREMENTS if f"**{requirement.name}**" not in text]
@@ -230,5 +235,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     # Programs that readers start, and a library for their own cells.
     for_users = {"jupyterlab", "ipykernel", "seaborn"}
     by_scripts = {"packaging"}
-    assert imported_packages() - declared == set()
+    optional = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"]["onnx"]}
+    assert imported_packages() - declared - optional == set()
+    assert optional <= imported_packages()
     assert declared - imported_packages() == for_users | by_scripts
