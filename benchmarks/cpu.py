@@ -1,0 +1,273 @@
+"""The rows that need no GPU."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmarks import growth, material, references
+from benchmarks.timing import Row, ratio, seconds
+from tagging_lib.data import pixels
+from tagging_lib.data.corpus import open_photos
+from tagging_lib.experiments import final
+from tagging_lib.experiments.rows import HEAD_RECIPE
+from tagging_lib.models.cutting import cut
+from tagging_lib.models.preprocessing import IMAGENET
+from tagging_lib.training import features, fit
+from tagging_lib.training.batches import FeatureBatches, PhotoBatches
+from tagging_lib.training.recipe import Recipe
+
+GROWTH = 1.25  # at most, of time a photo and of peak memory, when the corpus grows 25-fold
+NOBODY = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much each row works. Photos, except for px and repetitions."""
+
+    side: int = 128  # px
+    steps: int = 12
+    batch_size: int = 64
+    decoded: int = 20_000
+    features: int = 384
+    head_photos: int = 12_000
+    head_epochs: int = 25
+    predicted: int = 5_000
+    stage_photos: int = 256
+    networks: tuple[str, ...] = ("timm:mobilenetv1_100", "densenet169")
+    predictor: str = "timm:mobilenetv1_100"
+    growth: int = 800
+    growth_factors: tuple[int, ...] = (1, 5, 25)
+    repeats: int = 3
+
+
+TOY = Scale(
+    side=32, steps=2, batch_size=8, decoded=40, features=24, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
+    growth=16, growth_factors=(1, 5), networks=("resnet18",), predictor="resnet18", repeats=1,
+)  # fmt: skip
+
+
+def pixels_and_targets(scale: Scale, photos: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    targets = (random.random((photos, len(material.LABELS))) < 0.1).astype(np.uint8)
+    return random.integers(0, 256, (photos, scale.side, scale.side, 3), dtype=np.uint8), targets
+
+
+def epoch(scale: Scale, scratch: Path) -> list[Row]:
+    """A training epoch with the full augmentation ÷ forward, backward and step alone."""
+    photos = scale.steps * scale.batch_size
+    images, targets = pixels_and_targets(scale, photos)
+    recipe = Recipe(epochs=1, batch_size=scale.batch_size, pos_weight=False, monitor_photos=1, keep="last")
+    batches = PhotoBatches(images, targets, IMAGENET, side=scale.side, batch_size=scale.batch_size, augmentation="original")
+    tagger = material.tagger("resnet18", scale.side, "cpu")
+    optimizer = torch.optim.SGD(tagger.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
+    batch = references.random_batch(scale.batch_size, scale.side, len(material.LABELS), "cpu")
+    return [
+        ratio(
+            f"epoch ÷ pure loop, ResNet-18, {scale.side} px, full augmentation",
+            lambda: fit.fit(tagger, batches, np.arange(photos), NOBODY, recipe, pos_weight=None),
+            lambda: references.pure_loop(tagger, optimizer, *batch, scale.steps),
+            target=1.10,
+            repeats=scale.repeats,
+            note=f"{scale.steps} steps of {scale.batch_size}",
+        )
+    ]
+
+
+def decoding(scale: Scale, scratch: Path) -> list[Row]:
+    """From JPEG files to the cache ÷ decoding them, with the same number of workers."""
+    paths = material.photos(scratch / "decoding" / "images", scale.decoded, scale.side)
+    found = open_photos(scratch / "decoding")
+    workers = torch.get_num_threads()
+    cache = scratch / "decoding-cache"
+    return [
+        ratio(
+            f"{scale.decoded} photos to the cache ÷ plain decode",
+            lambda: pixels.load(found, scale.side, cache_dir=cache, workers=workers),
+            lambda: references.plain_decode(paths, workers),
+            target=1.3,
+            repeats=scale.repeats,
+            before=lambda: shutil.rmtree(cache, ignore_errors=True),
+            note=f"{workers} workers",
+        )
+    ]
+
+
+def frozen_features(scale: Scale, scratch: Path) -> list[Row]:
+    """Features of a frozen backbone on disk ÷ its forward pass over as many photos in memory."""
+    images, targets = pixels_and_targets(scale, scale.features)
+    rows = []
+    for network in scale.networks:
+        batches = PhotoBatches(images, targets, IMAGENET, side=scale.side)
+        backbone = material.tagger(network, scale.side, "cpu", trained="head").backbone
+        batch, _ = references.random_batch(batches.evaluation_batch, scale.side, 1, "cpu")
+        everything = np.arange(scale.features)
+
+        def ours(backbone=backbone, batches=batches, everything=everything) -> None:
+            path = scratch / "features.npy"
+            features.write(path, backbone, (x for x, _ in batches.plain(everything)), everything, len(everything))
+
+        rows.append(
+            ratio(
+                f"frozen features ÷ bare forward, {network.removeprefix('timm:')}",
+                ours,
+                partial(references.bare_forward, backbone, batch, scale.features),
+                target=1.05,
+                repeats=scale.repeats,
+                note=f"{scale.features} photos in batches of {len(batch)}",
+            )
+        )
+    return rows
+
+
+def head(scale: Scale, scratch: Path) -> list[Row]:
+    """Training a head on features that are there."""
+    random = np.random.default_rng(0)
+    total = scale.head_photos * 5 // 3
+    found = random.normal(size=(total, 1024)).astype(np.float32)
+    targets = (random.random((total, len(material.LABELS))) < 0.1).astype(np.uint8)
+    recipe = dataclasses.replace(HEAD_RECIPE, epochs=scale.head_epochs)
+    batches = FeatureBatches([found], targets, batch_size=recipe.batch_size)
+    train, validation = np.arange(scale.head_photos), np.arange(scale.head_photos, total)
+    return [
+        seconds(
+            f"{scale.head_epochs} epochs of a head on cached features, {scale.head_photos} photos",
+            lambda: fit.fit(torch.nn.Linear(1024, len(material.LABELS)), batches, train, validation, recipe, pos_weight=None),
+            target=10,
+            repeats=scale.repeats,
+            note="1,024 features, monitored each epoch",
+        )
+    ]
+
+
+def last_stage(scale: Scale, scratch: Path) -> list[Row]:
+    """An epoch of the last stage on cached activations, and through the frozen trunk at each step."""
+    images, targets = pixels_and_targets(scale, scale.stage_photos)
+    everything = np.arange(scale.stage_photos)
+    recipe = Recipe(epochs=1, batch_size=scale.batch_size, pos_weight=False, monitor_photos=1, keep="last", augmentation="none")
+    photos = PhotoBatches(images, targets, IMAGENET, side=scale.side, batch_size=scale.batch_size)
+    tagger = material.tagger("resnet18", scale.side, "cpu", trained="last-stage")
+    trunk, rest = cut(tagger, scale.side)
+    path = scratch / "activations.npy"
+    features.write(path, trunk, (x for x, _ in photos.plain(everything)), everything, len(everything))
+    cached = FeatureBatches([np.load(path, mmap_mode="r", allow_pickle=False)], targets, batch_size=scale.batch_size)
+    return [
+        ratio(
+            "last stage: epoch on cached activations ÷ through the trunk, ResNet-18",
+            lambda: fit.fit(rest, cached, everything, NOBODY, recipe, pos_weight=None),
+            lambda: fit.fit(tagger, photos, everything, NOBODY, recipe, pos_weight=None),
+            target=None,
+            repeats=scale.repeats,
+            note=f"{scale.stage_photos} photos",
+        )
+    ]
+
+
+def predicting(scale: Scale, scratch: Path) -> list[Row]:
+    """`predict` from JPEG files to its CSV ÷ (decoding them + the network's forward pass over as many)."""
+    paths = material.photos(scratch / "predicting" / "images", scale.predicted, final.PHOTO_SIDE)
+    found = open_photos(scratch / "predicting")
+    model = material.model_folder(scratch / "model", scale.predictor, scale.side)
+    tagger = material.tagger(scale.predictor, scale.side, "cpu")
+    size = PhotoBatches(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 1)), IMAGENET, side=scale.side).evaluation_batch
+    batch, _ = references.random_batch(size, scale.side, 1, "cpu")
+    folders = (scratch / f"predicted-{number}" for number in count())
+
+    def ours() -> None:
+        folder = next(folders)
+        final.predict_folder(model, found, outputs=folder)
+
+    def reference() -> None:
+        references.plain_decode(paths, torch.get_num_threads())
+        references.bare_forward(tagger, batch, len(paths))
+
+    return [
+        ratio(
+            f"predict on {scale.predicted} JPEGs ÷ (plain decode + bare forward), {scale.predictor.removeprefix('timm:')}",
+            ours,
+            reference,
+            target=1.10,
+            repeats=scale.repeats,
+        )
+    ]
+
+
+def importing(scale: Scale, scratch: Path) -> list[Row]:
+    """How long a fresh process takes to be ready to say something."""
+    calls = {
+        "import tagging_lib": "import tagging_lib",
+        "tagging --help": "import sys; sys.argv = ['tagging', '--help']; from tagging_lib.cli import main; main()",
+    }
+
+    def process(code: str) -> None:
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+    found = [
+        seconds(name, partial(process, code), target=0.5, repeats=scale.repeats, note="a fresh Python included")
+        for name, code in calls.items()
+    ]
+    for row in found:
+        row.cpu_value = None  # it is the other process' time that counts
+    return found
+
+
+def growing(scale: Scale, scratch: Path) -> list[Row]:
+    """Seconds a photo, and the process' own memory, when the corpus is 5 and 25 times as large ÷ as it is."""
+    counts = [scale.growth * factor for factor in scale.growth_factors]
+    for size in (growth.WARM, *counts):
+        growth.lay(scratch, size, scale.side)
+    rows = []
+    for kind in growth.KINDS:
+        if scale.growth < 100:  # toy: processes of their own would take longer than all other rows together
+            found = [growth.measure(kind, scratch, size) for size in counts]
+        else:
+            found = [growth.measure_alone(kind, scratch, size) for size in counts]
+        wall, cpu = (
+            [one[clock] / factor / found[0][clock] for one, factor in zip(found, scale.growth_factors, strict=True)][1:]
+            for clock in ("seconds", "cpu")
+        )
+        memory = [one["private"] / max(1.0, found[0]["private"]) for one in found[1:]]
+        sizes = ", ".join(f"{size:,}" for size in counts)
+        times = ", ".join(f"{one['seconds']:.2f}" for one in found)
+        private, resident = (", ".join(f"{one[which]:.0f}" for one in found) for which in ("private", "resident"))
+        rows += [
+            Row(
+                f"{kind}: seconds a photo, {scale.growth_factors[-1]} times the corpus ÷ once",
+                wall[-1],
+                (min(wall), max(wall)),
+                GROWTH,
+                cpu_value=cpu[-1],
+                ours=[one["seconds"] for one in found],
+                note=f"{sizes} photos: {times} s",
+            ),
+            Row(
+                f"{kind}: peak memory, {scale.growth_factors[-1]} times the corpus ÷ once",
+                memory[-1],
+                (min(memory), max(memory)),
+                GROWTH,
+                ours=[one["private"] for one in found],
+                note=f"{private} MiB; with pages of mapped files {resident}",
+            ),
+        ]
+    return rows
+
+
+ROWS = {
+    "epoch": epoch,
+    "decoding": decoding,
+    "features": frozen_features,
+    "head": head,
+    "last-stage": last_stage,
+    "predict": predicting,
+    "import": importing,
+    "growth": growing,
+}

@@ -1,0 +1,134 @@
+"""Every row of the benchmarks runs, at toy scale: those for the CPU, and those for CUDA rehearsed without one."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from benchmarks import cpu, cuda, growth, references, timing
+from benchmarks.__main__ import main
+
+# By hand, so that a row cannot disappear from the tables and from this list at once.
+WANTED = (
+    "epoch ÷ pure loop, ResNet-18, 32 px, full augmentation",
+    "40 photos to the cache ÷ plain decode",
+    "frozen features ÷ bare forward, resnet18",
+    "2 epochs of a head on cached features, 200 photos",
+    "last stage: epoch on cached activations ÷ through the trunk, ResNet-18",
+    "predict on 30 JPEGs ÷ (plain decode + bare forward), resnet18",
+    "import tagging_lib",
+    "tagging --help",
+    "decoding to the cache: seconds a photo",
+    "decoding to the cache: peak memory",
+    "an augmented epoch: seconds a photo",
+    "an augmented epoch: peak memory",
+    "frozen features: seconds a photo",
+    "frozen features: peak memory",
+    "predict: seconds a photo",
+    "predict: peak memory",
+    "epoch ÷ pure loop, resnet18, batch 16",
+    "the original's recipe for resnet18 from a fresh process, 1 epochs",
+    "the original's way ÷ ours, an epoch of resnet18",
+)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """What the toy form wrote."""
+    path = tmp_path_factory.mktemp("toy") / "toy.json"
+    assert main(["--toy", "--json", str(path)]) == 0
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_every_row_is_there_and_measured(toy):
+    names = [row["name"] for row in toy["rows"]]
+    assert [wanted for wanted in WANTED if not any(name.startswith(wanted) for name in names)] == []
+    assert len(names) == len(WANTED)
+    assert all(math.isfinite(row["value"]) and row["value"] > 0 for row in toy["rows"])
+    assert all(row["spread"][0] <= row["value"] <= row["spread"][1] for row in toy["rows"])
+
+
+def test_the_json_says_where_it_was_measured(toy):
+    assert toy["machine"]["cores"] >= 1 and toy["versions"]["torch"] == torch.__version__.split("+")[0] and toy["commit"]
+    assert toy["rows asked"] == [*cpu.ROWS, *cuda.ROWS] and toy["toy"] and toy["failed"] == []
+
+
+def test_the_targets_are_those_of_the_issue():
+    """At full scale; the rows for the CPU carry theirs in the code that the toy form runs."""
+    assert cuda.Scale().epochs == (("resnet152", 256, 1.03), ("resnet18", 256, 1.10), ("resnet152", 64, 1.10))
+    assert (cuda.Scale().recipe_network, cuda.Scale().recipe_epochs, cuda.Scale().corpus) == ("resnet152", 25, 20_000)
+    scale = cpu.Scale()
+    assert (scale.side, scale.decoded, scale.head_photos, scale.head_epochs, scale.predicted) == (128, 20_000, 12_000, 25, 5_000)
+    assert scale.growth_factors == (1, 5, 25)
+
+
+def test_the_rows_carry_their_targets(toy):
+    targets = [row["target"] for row in toy["rows"]]
+    assert targets == [1.10, 1.3, 1.05, 10, None, 1.10, 0.5, 0.5, *[cpu.GROWTH] * 8, 1.10, 90, 10]
+
+
+def test_a_missed_target_is_said_and_is_no_failure(monkeypatch, capsys):
+    monkeypatch.setattr(cpu, "ROWS", {"import": lambda scale, scratch: [timing.Row("slow", 2.0, (1.9, 2.1), 1.1)]})
+    assert main(["import"]) == 0
+    assert "MISSED: slow" in capsys.readouterr().out
+
+
+def test_a_row_that_fails_leaves_the_others_and_an_exit_code(monkeypatch, capsys):
+    def fails(scale, scratch):
+        raise RuntimeError("no such row")
+
+    fine = timing.Row("fine", 1.0, (1.0, 1.0), 1.1)
+    monkeypatch.setattr(cpu, "ROWS", {"head": fails, "import": lambda scale, scratch: [fine]})
+    assert main(["head", "import"]) == 1
+    shown = capsys.readouterr().out
+    assert "fine" in shown and "FAILED: head" in shown and "MISSED" not in shown
+
+
+def test_an_unknown_row_and_an_absent_device_are_named(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["epok"])
+    assert "epok" in capsys.readouterr().err
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main(["--device", "cuda"]) == 2
+    assert "no CUDA device" in capsys.readouterr().err
+
+
+def test_a_ratio_is_the_median_of_pairs(monkeypatch):
+    clock = iter([3.0, 1.0, 4.0, 2.0, 10.0, 2.0])  # ours, reference; reference last is measured first in the second turn
+    monkeypatch.setattr(timing, "_timed", lambda work, device: (next(clock),) * 2)
+    row = timing.ratio("r", lambda: None, lambda: None, target=2.5, repeats=3)
+    assert row.ours == [3.0, 2.0, 10.0] and row.reference == [1.0, 4.0, 2.0]
+    assert row.value == 3.0 and row.spread == (0.5, 5.0) and row.met is False
+
+
+def test_memory_is_measured_in_a_process_of_its_own(tmp_path):
+    growth.lay(tmp_path, growth.WARM, 32)
+    found = growth.measure_alone("decoding to the cache", tmp_path, growth.WARM)
+    assert found["seconds"] > 0 and found["resident"] > 50
+
+
+def test_the_originals_way_is_float32_throughout(monkeypatch):
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(1, 14)
+
+        def forward(self, photos):
+            answer = self.layer(photos.mean((1, 2, 3))[:, None])
+            seen.append((answer.dtype, torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+            return answer
+
+    photos = [(torch.zeros(3, 8, 8), torch.zeros(14))] * 3
+    module = Spy()
+    torch.set_float32_matmul_precision("high")
+    try:
+        references.originals_epoch(module, torch.optim.SGD(module.parameters(), lr=0.1), photos, photos[:1], "cpu")
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert set(seen) == {(torch.float32, "highest", False)} and len(seen) == 3  # trained, evaluated, validated
