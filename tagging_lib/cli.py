@@ -144,6 +144,7 @@ def predict(
     model: Annotated[Path, typer.Argument(help="A model folder, such as outputs/final.", show_default=False)],
     photos: Annotated[list[Path], typer.Argument(help="Folders or zips of photos.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and predictions.txt.")] = Path("."),
+    sidecars: Annotated[bool, typer.Option("--sidecars", help="Write a JSON for each photo, too.")] = False,
     device: Device = "auto",
     data: DataFolder = Path("data"),
 ) -> None:
@@ -154,7 +155,9 @@ def predict(
     for path in photos:
         opened = open_photos(path, data_dir=data)
         target = out if len(photos) == 1 else out / opened.name
-        table = final.predict_folder(model, opened, outputs=target, device=study.choose_device(device))
+        table = final.predict_folder(
+            model, opened, outputs=target, device=study.choose_device(device), sidecars=sidecars
+        )
         say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
 
 

@@ -1,6 +1,7 @@
 """The study on a tiny corpus: rows run once, results are found again, and nothing is chosen on test."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -116,7 +117,11 @@ def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
     written = np.loadtxt(tmp_path / "out" / "predictions.txt", dtype=int)
     np.testing.assert_array_equal(written, (table[list(opened.labels)].to_numpy() >= 0.4).astype(int))
     cached = set((tmp_path / "data" / "cache").iterdir())
-    streamed = final.predict_folder(opened.outputs / "final", photos, outputs=tmp_path / "streamed")
+    streamed = final.predict_folder(opened.outputs / "final", photos, outputs=tmp_path / "streamed", sidecars=True)
+    told = [json.loads((tmp_path / "streamed" / "sidecars" / f"{photo}.json").read_text()) for photo in photos.photos]
+    assert [";".join(each["labels"]) for each in told] == table.labels.tolist()
+    assert told[0]["probabilities"] == pytest.approx(table.loc[0, list(opened.labels)].to_dict(), abs=1e-5)
+    assert told[0]["threshold"] == 0.4
     pd.testing.assert_frame_equal(streamed, table, atol=1e-5)
     assert set((tmp_path / "data" / "cache").iterdir()) == cached
 

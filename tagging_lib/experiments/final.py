@@ -106,7 +106,13 @@ def _card(described: dict[str, Any]) -> str:
 
 
 def predict_folder(
-    model: Path, photos: Corpus, *, outputs: Path, cache_dir: Path | None = None, device: str = "cpu"
+    model: Path,
+    photos: Corpus,
+    *,
+    outputs: Path,
+    cache_dir: Path | None = None,
+    device: str = "cpu",
+    sidecars: bool = False,
 ) -> pd.DataFrame:
     """Tag photos with the model in a folder, and write `predictions.csv` and `predictions.txt` (0/1, one photo a line).
 
@@ -115,6 +121,7 @@ def predict_folder(
     Args:
         cache_dir: where the decoded photos are kept, for whoever shows them afterwards. Without it nothing is kept, and
             the memory that they take does not grow with their number.
+        sidecars: write `sidecars/<photo>.json` for each photo too: its labels, all probabilities, threshold and model.
 
     Raises:
         TaggingError: the folder holds no whole model.
@@ -155,6 +162,11 @@ def predict_folder(
     table.to_csv(text, index=False, quoting=csv.QUOTE_MINIMAL)
     files.write_text(outputs / "predictions.csv", text.getvalue())
     metrics.write_savetxt(outputs / "predictions.txt", given)
+    if sidecars:
+        about = {"threshold": described["threshold"], "model_sha256": described["sha256"]}
+        for photo, row, line in zip(photos.photos, given, table[labels].to_dict("records"), strict=True):
+            told = {"photo": photo, "labels": [labels[i] for i in np.flatnonzero(row)], "probabilities": line}
+            files.write_json(outputs / "sidecars" / f"{photo}.json", told | about)
     return table
 
 
