@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ REMEDIES = {
 }
 WRITING = ".writing-"
 LEFTOVER = re.compile(r"\..+" + re.escape(WRITING) + r"\w{8}")
+REMINDER = 60.0  # seconds
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
@@ -219,8 +221,20 @@ def locked(folder: Path, waiting: str) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            logger.info("%s", waiting)
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            _wait(stream.fileno(), waiting)
         except OSError as error:  # some network file systems know no locks; files are whole all the same
             logger.warning("%s cannot be locked (%s): do not run the same row twice at once", folder, error.strerror)
         yield
+
+
+def _wait(descriptor: int, waiting: str) -> None:
+    """Wait for the lock, and say so from time to time: whoever says nothing for long passes for hanging."""
+    told = -REMINDER
+    while True:
+        if time.monotonic() - told >= REMINDER:
+            logger.info("%s", waiting)
+            told = time.monotonic()
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(0.1)

@@ -1,8 +1,10 @@
+import logging
 import os
+import threading
 
 import pytest
 
-from tagging_lib import files
+from tagging_lib import atomic, files
 from tagging_lib.errors import TaggingError
 
 
@@ -30,3 +32,22 @@ def test_broken_json_is_a_named_error(tmp_path):
     (tmp_path / "a.json").write_text("{")
     with pytest.raises(TaggingError, match=r"a\.json"):
         files.read_json(tmp_path / "a.json")
+
+
+def test_whoever_waits_for_a_lock_says_so_again_and_again(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(atomic, "REMINDER", 0.2)
+    inside, done = threading.Event(), threading.Event()
+
+    def hold():
+        with files.locked(tmp_path, "unused"):
+            inside.set()
+            done.wait(30)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert inside.wait(30)
+    threading.Timer(1.0, done.set).start()
+    with caplog.at_level(logging.INFO), files.locked(tmp_path, "waiting for the row"):
+        assert done.is_set()
+    holder.join()
+    assert caplog.messages.count("waiting for the row") >= 2 and "unused" not in caplog.messages
