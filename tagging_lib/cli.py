@@ -260,6 +260,9 @@ def run_study(
     split: Annotated[str, typer.Option("--split", help="random or stratified.")] = "random",
     only: Annotated[str, typer.Option("--only", help="Notebooks to run, such as 03,05.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run notebooks again that have already finished.")] = False,
+    cell_timeout: Annotated[
+        float, typer.Option("--cell-timeout", min=0, help="Seconds without a sign of life after which a cell has hung; 0: never.")
+    ] = 900.0,
     photos: Photos = True,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
@@ -281,7 +284,7 @@ def run_study(
         "SKIP_BROKEN": skip_broken,
     }
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
-    notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh)
+    notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)
     say(f"report: {render.build_report(Path(outputs), photos=photos)}")
 
 

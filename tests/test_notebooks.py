@@ -187,7 +187,7 @@ def test_a_users_mistake_is_told_without_its_class(project):
 
 def test_a_process_that_dies_is_named(project):
     write_notebook(project / "nb", "01_first", "import os\nos._exit(9)")
-    with pytest.raises(TaggingError, match=r"01_first\.ipynb: its process ended"):
+    with pytest.raises(TaggingError, match=r"01_first\.ipynb, cell 3: its process ended .*failed\.ipynb"):
         notebooks.run_notebooks({}, only=["01"], folder=project / "nb")
 
 

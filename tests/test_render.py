@@ -10,7 +10,7 @@ import pytest
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import pages, render
+from tagging_lib.report import pages, records, render
 
 PIXEL = base64.b64encode(b"\x89PNG not really, but the report does not look inside").decode()
 EVIL = "<script>alert(1)</script><img src=http://evil.example/x.png>"
@@ -181,7 +181,7 @@ def test_the_index_gathers_what_notebooks_tag(report):
     html, structure = read(report, "index.html")
     assert "0.759 [0.746, 0.770]" in html and "all is <em>well</em>" in html
     assert [image["src"] for image in structure.all("img")] == ["figures/01_bars.png"]
-    assert "other parameters" not in html
+    assert "unfinished" not in html and "stale" not in html
     # The newest page tells what was run on what; the second has no `study` cell.
     assert "Toy scale" not in html
     finish(report, "02_second", code("S", shown(text_markdown="**Toy scale**"), tags=["study"]), started="2027")
@@ -223,11 +223,42 @@ def test_only_finished_notebooks_and_their_own_files_are_shown(report):
     assert "Not run yet" in read(report, "index.html")[0]
 
 
-def test_pages_of_different_runs_are_told_apart(report):
+def test_pages_of_an_older_run_are_named_and_not_shown(report):
     finish(report, "01_first", parameters=PARAMETERS | {"SEED": 7})
     render.build_report(report)
+    assert not (report / "report" / "01_first.html").exists() and not list((report / "report" / "figures").iterdir())
     html = read(report, "index.html")[0]
-    assert "01_first ran with other parameters" in html
+    assert "belongs to another run: 01_first." in html and "./run_all.sh --corpus &#39;my corpus&#39; --profile quick" in html
+    assert "01_first" not in html.partition("Not run yet")[2]
+
+
+def test_a_run_that_has_not_ended_says_so_until_it_has(report):
+    records.begin(report, None, PARAMETERS)
+    for page in ("index.html", "01_first.html", "02_second.html"):
+        html, structure = read(report, page)
+        assert "A newer run began" in html and structure.all("blockquote")[0]["id"] == "unfinished"
+    once = read(report, "index.html")[0]
+    records.begin(report, None, PARAMETERS)
+    assert read(report, "index.html")[0] == once, "said once"
+    render.build_report(report)
+    assert "This run has not finished: it was interrupted." in read(report, "index.html")[0]
+    records.stop(report, "02_second.ipynb, cell 3: <b>")
+    render.build_report(report)
+    assert "This run has not finished: 02_second.ipynb, cell 3: &lt;b&gt;." in read(report, "index.html")[0]
+    records.stop(report)
+    render.build_report(report)
+    assert "unfinished" not in read(report, "index.html")[0]
+    records.begin(report, None, PARAMETERS | {"SEED": 7})
+    with pytest.raises(TaggingError, match="no finished notebook of the run that began last"):
+        render.build_report(report)
+
+
+def test_the_manifest_tells_of_the_study_of_its_pages(report):
+    record = records.read_record(report, "02_second")
+    files.write_json(report / "work" / "02_second.json", record | {"study": {"fingerprint": "of its run"}})
+    files.write_json(report / "work" / "study.json", {"fingerprint": "of a run that failed since"})
+    render.build_report(report)
+    assert json.loads((report / "report" / "manifest.json").read_text())["study"] == {"fingerprint": "of its run"}
 
 
 def test_the_old_report_stays_until_the_new_one_is_whole(report, monkeypatch):

@@ -20,6 +20,8 @@ from typing import Any
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
+from tagging_lib.report import records
+from tagging_lib.report.records import read_record
 
 logger = logging.getLogger(__name__)
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -33,7 +35,8 @@ BUILDS_ON = {
 # Files beside figures and tables without which a notebook is not finished, from the outputs folder.
 MAKES = {"05_threshold_search": ("work/thresholds.json",), "07_final_model": ("final/model.json",)}
 # How pages look does not change what the notebooks compute.
-NOT_IN_KEY = {"cli.py", "report/notebooks.py", "report/render.py"}
+NOT_IN_KEY = {"cli.py", "report/notebooks.py", "report/records.py", "report/render.py", "report/watchdog.py"}
+CELL_TIMEOUT = 900.0  # seconds without a sign of life after which a cell has hung
 
 
 def names(folder: Path | None = None) -> list[str]:
@@ -96,6 +99,7 @@ def run_notebooks(
     outputs: Path = Path("outputs"),
     fresh: bool = False,
     folder: Path | None = None,
+    cell_timeout: float = CELL_TIMEOUT,
 ) -> list[Path]:
     """Run what is not finished yet and return the finished copies, in order.
 
@@ -104,6 +108,8 @@ def run_notebooks(
         only: numbers or names of the notebooks to run, None for all.
         outputs: relative to the folder that the notebooks' own paths start from.
         fresh: run notebooks that are finished once more; the rows they ask for still come from their cache.
+        cell_timeout: seconds after which a cell that wrote nothing and did nothing is ended, 0 for never; one that keeps
+            the processor busy may stay silent `watchdog.BUSY_FACTOR` times as long.
 
     Raises:
         TaggingError: a parameter is unknown or of the wrong type, or a notebook failed; it names notebook, cell and
@@ -116,6 +122,7 @@ def run_notebooks(
     chosen = choose(only, folder)
     for name in chosen:
         _check(parameters, folder / f"{name}.ipynb")
+    begun = False
     finished = []
     for position, name in enumerate(chosen, start=1):
         source, copy = folder / f"{name}.ipynb", outputs / "work" / f"{name}.ipynb"
@@ -123,11 +130,21 @@ def run_notebooks(
         if not fresh and is_finished(outputs, name, wanted):
             logger.info("[%d/%d] %s: finished before", position, len(chosen), name)
         else:
+            if not begun:
+                records.begin(outputs, run_key(source, parameters), default_parameters(source) | parameters)
+                begun = True
             logger.info("[%d/%d] %s: running", position, len(chosen), name)
-            _run(source, outputs, parameters, wanted, cwd=project_folder())
+            try:
+                _run(source, outputs, parameters, wanted, cwd=project_folder(), patience=cell_timeout)
+            except TaggingError as error:
+                records.stop(outputs, str(error))
+                raise
             record = files.read_json(copy.with_suffix(".json"))
             logger.info("[%d/%d] %s: finished in %.0f s", position, len(chosen), name, record["seconds"])
         finished.append(copy)
+    if not begun:  # all of it ran before; what else ran since is not what the report shall show
+        records.begin(outputs, run_key(source, parameters), default_parameters(source) | parameters)
+    records.stop(outputs)
     return finished
 
 
@@ -145,21 +162,34 @@ def key(source: Path, parameters: dict[str, Any], outputs: Path) -> str:
     """16 hexadecimal digits that change with anything that could change what the notebook shows."""
     import nbformat
 
+    notebook = nbformat.read(source, as_version=4)
+    return _digest(
+        {
+            "cells": [[cell.cell_type, cell.source] for cell in notebook.cells],
+            "run": run_key(source, parameters),
+            "trained_apart": _trained_apart(parameters, outputs),
+            "builds_on": list(_built_on(source, outputs).values()),
+        }
+    )
+
+
+def run_key(source: Path, parameters: dict[str, Any]) -> str:
+    """16 hexadecimal digits that are the same for all notebooks whose pages belong together."""
     from tagging_lib.experiments.run import versions
     from tagging_lib.experiments.study import choose_device
 
-    notebook = nbformat.read(source, as_version=4)
-    records = [read_record(outputs, name) for name in BUILDS_ON.get(source.stem, ())]
-    described = {
-        "cells": [[cell.cell_type, cell.source] for cell in notebook.cells],
-        "parameters": default_parameters(source) | parameters,
-        "code": _code_digest(),
-        "device": choose_device(parameters.get("DEVICE", "auto")),
-        "input": {name: _state_of(parameters.get(name, "")) for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")},
-        "trained_apart": _trained_apart(parameters, outputs),
-        "builds_on": [record["key"] if record else None for record in records],
-        "versions": versions(),
-    }
+    return _digest(
+        {
+            "parameters": default_parameters(source) | parameters,
+            "code": _code_digest(),
+            "device": choose_device(parameters.get("DEVICE", "auto")),
+            "input": {name: _state_of(parameters.get(name, "")) for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")},
+            "versions": versions(),
+        }
+    )
+
+
+def _digest(described: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -173,6 +203,12 @@ def _trained_apart(parameters: dict[str, Any], outputs: Path) -> list[str]:
         return []
     found = [path for row in ROWS if row.overnight for path in (outputs / "runs" / row.name).glob("*/result.json")]
     return sorted(path.relative_to(outputs).as_posix() for path in found)
+
+
+def _built_on(source: Path, outputs: Path) -> dict[str, str | None]:
+    """Keys of the present results that the notebook builds on, by notebook."""
+    found = {name: read_record(outputs, name) for name in BUILDS_ON.get(source.stem, ())}
+    return {name: record["key"] if record else None for name, record in found.items()}
 
 
 def _code_digest() -> str:
@@ -197,16 +233,6 @@ def _state_of(paths: str) -> list[list[Any]]:
     return found
 
 
-def read_record(outputs: Path, name: str) -> dict[str, Any] | None:
-    """What `<name>.json` says about a finished notebook: key, parameters, started, seconds, files; None without one."""
-    path = outputs / "work" / f"{name}.json"
-    try:
-        return files.read_json(path) if path.exists() else None
-    except TaggingError:
-        logger.warning("%s is damaged: the notebook runs again", path)
-        return None
-
-
 def is_finished(outputs: Path, name: str, wanted: str) -> bool:
     """Whether the notebook came out of the input that `wanted` is the key of, and all it made is still there."""
     record = read_record(outputs, name)
@@ -225,10 +251,11 @@ def _snapshot(outputs: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, cwd: Path) -> None:
+def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, cwd: Path, patience: float) -> None:
     import papermill
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+
+    from tagging_lib.report import watchdog
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
     finished = outputs / "work" / source.name
@@ -237,6 +264,7 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
     for stale in (finished.with_suffix(".json"), finished.with_suffix(".failed.ipynb")):
         stale.unlink(missing_ok=True)
     running = finished.with_suffix(".running.ipynb")
+    run, built_on = run_key(source, parameters), _built_on(source, outputs)
     before, started, clock = _snapshot(outputs), datetime.now(UTC), time.perf_counter()
     try:
         papermill.execute_notebook(
@@ -244,6 +272,8 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
             running,
             parameters=parameters,
             cwd=cwd,
+            engine_name=watchdog.NAME,
+            patience=patience,
             progress_bar=sys.stderr.isatty(),
             stdout_file=sys.stderr,
             stderr_file=sys.stderr,
@@ -251,15 +281,15 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
             extra_arguments=["--IPKernelApp.log_level=40"],
         )
     except PapermillExecutionError as error:
-        failed = finished.with_suffix(".failed.ipynb")
-        running.replace(failed)
-        cell, reason = _cell_number(source, error), (error.evalue.strip() or "no message").splitlines()[0]
+        reason = (error.evalue.strip() or "no message").splitlines()[0]
         named = "" if error.ename in ("TaggingError", "WeightsUnavailable") else f"{error.ename}: "
-        raise TaggingError(f"{source.name}, cell {cell}: {named}{reason} (see {failed})") from error
-    except DeadKernelError as error:
-        raise TaggingError(
-            f"{source.name}: its process ended without a word, most often for want of memory (see {running})"
-        ) from error
+        raise _failure(source, running, error, named + reason) from error
+    except watchdog.CellStopped as error:
+        remedy = "; if it was at work, raise --cell-timeout" if "hung" in str(error) else ""
+        raise _failure(source, running, error, f"{error}{remedy}") from error
+    except RuntimeError as error:  # between two cells, or before the first
+        told = (str(error).strip() or "no message").splitlines()[0]
+        raise TaggingError(f"{source.name}: its process ended or did not start ({told}; see {running})") from error
     running.replace(finished)
     produced = [path for path, state in _snapshot(outputs).items() if before.get(path) != state]
     record = {
@@ -268,13 +298,24 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 1),
         "files": produced,
+        "run": run,
+        "builds_on": built_on,
+        "study": files.read_json(study) if (study := outputs / "work" / "study.json").exists() else {},
     }
     files.write_json(finished.with_suffix(".json"), record)
 
 
-def _cell_number(source: Path, error) -> int:
+def _failure(source: Path, running: Path, error: Any, reason: str) -> TaggingError:
+    """The error that names notebook and cell; the copy so far is kept beside the finished ones, under `.failed`."""
+    failed = running.with_name(f"{source.stem}.failed.ipynb")
+    running.replace(failed)
+    return TaggingError(f"{source.name}, cell {_cell_number(source, error)}: {reason} (see {failed})")
+
+
+def _cell_number(source: Path, error: Any) -> int:
     """The failing cell counted from 1 in the notebook as its author sees it: papermill adds cells to the copy."""
     import nbformat
 
     cells = nbformat.read(source, as_version=4).cells
-    return next((i for i, cell in enumerate(cells, start=1) if cell.source == error.source), error.cell_index + 1)
+    same = [i for i, cell in enumerate(cells) if cell.source == error.source]
+    return 1 + min(same, key=lambda i: abs(i - error.cell_index), default=error.cell_index)

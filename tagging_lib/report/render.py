@@ -17,7 +17,7 @@ from typing import Any
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import explorer, notebooks, original_page, pages, style
+from tagging_lib.report import explorer, notebooks, original_page, pages, records, style
 from tagging_lib.report.templates import environment
 
 logger = logging.getLogger(__name__)
@@ -37,19 +37,17 @@ def build_report(outputs: Path = Path("outputs"), *, photos: bool = True) -> Pat
     from tagging_lib.experiments.study import project_folder
 
     outputs = project_folder() / outputs
-    found = []
-    for path in sorted((outputs / "work").glob("[0-9][0-9]_*.ipynb")):
-        record = notebooks.read_record(outputs, path.stem)
-        # `<name>.running.ipynb` and `<name>.failed.ipynb` have no record.
-        if record is not None:
-            found.append(pages.read(path, record, photos=photos))
+    current = records.current(outputs)
+    work = outputs / "work"
+    found = [pages.read(work / f"{name}.ipynb", record, photos=photos) for name, record in current.records.items()]
     if not found:
-        raise TaggingError(f"{outputs / 'work'} holds no finished notebook: run ./run_all.sh first")
+        why = f" of the run that began last ({current.unfinished})" if current.unfinished else ""
+        raise TaggingError(f"{work} holds no finished notebook{why}: run ./run_all.sh first")
     for page in found:
         page.command = command(page.record["parameters"], page.number)
 
     with files.replacing_folder(outputs / "report") as building:
-        _write(building, outputs, found, photos)
+        _write(building, outputs, found, photos, current)
     return outputs / "report" / "index.html"
 
 
@@ -72,7 +70,7 @@ def _defaults(function) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
 
 
-def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool) -> None:
+def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool, current: records.Current) -> None:
     templates = environment()
     recomputed = original_page.read(outputs)
     made = sorted({path for page in found for path in page.record["files"]} | set(recomputed["files"] if recomputed else ()))
@@ -117,8 +115,10 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool) -
         banner=newest.tagged.get("study", ""),
         headline=next((page.tagged["headline"] for page in reversed(found) if "headline" in page.tagged), None),
         figures=[figure | {"page": page} for page in found for figure in page.key_figures],
-        mixed=[page.name for page in found if page.record["parameters"] != newest.record["parameters"]],
-        missing=_missing(found),
+        unfinished=current.unfinished,
+        stale=current.stale,
+        command=manifest["command"],
+        missing=[name for name in _missing(found) if name not in current.stale],
         date=manifest["rendered"].replace("T", " ").replace("+00:00", " UTC"),
         commit=manifest["commit"],
     )
@@ -148,7 +148,7 @@ def _manifest(folder: Path, outputs: Path, found: list[pages.Page], newest: page
         "rendered": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "command": command(newest.record["parameters"]),
-        "study": _study(outputs),
+        "study": newest.record.get("study") or _study(outputs),
         "parameters": newest.record["parameters"],
         "machine": files.describe_machine(),
         "versions": versions,
