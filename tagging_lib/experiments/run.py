@@ -215,11 +215,22 @@ def verified_model(result: Result) -> Path:
     """The row's model file, whole: a damaged or missing one is set aside, and the row runs again for it."""
     for _ in range(2):
         found = files.sha256(result.model_file) if result.model_file.exists() else "no file"
-        if found == result.details["model_sha256"]:
+        if found == result.details["model_sha256"] and _is_safetensors(result.model_file):
             return result.model_file
-        files.set_aside(result.folder / "result.json", f"the checksum of {result.model_file.name} differs")
+        files.set_aside(result.folder / "result.json", f"the checksum of {result.model_file.name} differs, or it is no model")
         result = run(result.experiment, result.setting)
     raise TaggingError(f"{result.model_file} cannot be read back as it was written: check the disk")
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether its head describes tensors that it holds: a checksum alone may come from whoever changed the file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as stored:
+            return stored.keys() is not None
+    except SafetensorError:
+        return False
 
 
 HISTORY_COLUMNS = (
