@@ -45,7 +45,7 @@ class Scale:
     stage_photos: int = 256
     networks: tuple[str, ...] = ("timm:mobilenetv1_100", "densenet169")
     predictor: str = "timm:mobilenetv1_100"
-    growth: int = 800
+    growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
     repeats: int = 3
 
