@@ -17,6 +17,10 @@ CHILD = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', " + repr(
 WRITE = """import time
 with open('slow', 'wb', buffering=0) as stream:
     for _ in range(30): stream.write(bytes(100_000)); time.sleep(0.1)"""
+STOP = """import os, signal, subprocess
+resumes = subprocess.Popen(["sh", "-c", f"sleep 4; kill -CONT {os.getpid()}"])
+os.kill(os.getpid(), signal.SIGSTOP)
+resumes.wait()"""
 
 
 def call(folder, source, patience=PATIENCE):
@@ -40,7 +44,7 @@ def test_a_cell_that_neither_says_nor_does_anything_is_ended_with_all_that_it_st
     assert (tmp_path / "outputs" / "work" / "01_first.failed.ipynb").exists()
 
 
-@pytest.mark.parametrize("source", [WORK, TALK, CHILD, WRITE], ids=["works", "talks", "has a child at work", "writes slowly"])
+@pytest.mark.parametrize("source", [WORK, TALK, CHILD, WRITE, STOP], ids=["works", "talks", "child", "writes", "stopped"])
 def test_a_slow_cell_is_left_alone(tmp_path, source):
     assert call(tmp_path, source)
 

@@ -43,7 +43,7 @@ class Client(PapermillNotebookClient):
     patience = 0.0  # seconds without a sign of life after which a cell has hung; 0: it may take for ever
 
     async def async_execute_cell(self, cell: Any, cell_index: int, *args: Any, **options: Any) -> Any:
-        self._heard, self._hung = time.monotonic(), ""
+        self._heard, self._hung = True, ""
         watching = asyncio.ensure_future(self._watch()) if self.patience > 0 else None
         try:
             return await super().async_execute_cell(cell, cell_index, *args, **options)
@@ -57,21 +57,23 @@ class Client(PapermillNotebookClient):
     execute_cell = run_sync(async_execute_cell)
 
     def process_message(self, *args: Any, **options: Any) -> Any:
-        self._heard = time.monotonic()
+        self._heard = True
         return super().process_message(*args, **options)
 
     async def _watch(self) -> None:
         """Return when the cell has hung and its process is killed, which ends the cell's execution."""
         family = _family(getattr(getattr(self.km, "provisioner", None), "pid", None))
-        looked = active = time.monotonic()
-        done = _work(family())
+        tick = max(0.1, min(5.0, self.patience / 20))
+        looked, done, silent, idle = time.monotonic(), _work(family()), 0.0, 0.0
         while family():
-            await asyncio.sleep(max(0.1, min(5.0, self.patience / 20)))
+            await asyncio.sleep(tick)
             now, work = time.monotonic(), _work(family())
+            # Neither a machine that slept nor a process that somebody has stopped for a while has hung.
+            passed = 0.0 if _is_stopped(family()) else min(now - looked, 2 * tick)
+            silent, idle = (0.0, 0.0) if self._heard else (silent + passed, idle + passed)
             if work - done > IDLE_SHARE * (now - looked):
-                active = now
-            looked, done = now, work
-            silent, idle = now - self._heard, now - max(self._heard, active)
+                idle = 0.0
+            looked, done, self._heard = now, work, False
             if idle >= self.patience:
                 self._hung = f"it hung: it wrote nothing and did nothing for {_span(idle)}"
             elif silent >= BUSY_FACTOR * self.patience:
@@ -127,6 +129,12 @@ def _family(pid: int | None):
             return []
 
     return listed
+
+
+def _is_stopped(family: list[psutil.Process]) -> bool:
+    with suppress(psutil.Error, IndexError):
+        return family[0].status() == psutil.STATUS_STOPPED
+    return False
 
 
 def _work(processes: list[psutil.Process]) -> float:
