@@ -273,7 +273,10 @@ def _device_name(device: str) -> str:
 
 
 def _compute(experiment: Experiment, setting: Setting, folder: Path):
+    from tagging_lib.training import hardware
+
     source = weights_source(experiment, setting)
+    hardware.prepare(setting.device.split(":")[0])  # before a frozen part sees its first photo, not only before training
     try:
         return compute(experiment, setting, source, folder)
     except (MemoryError, RuntimeError) as error:
