@@ -48,6 +48,7 @@ def export(model: Path, target: Path | None = None) -> Path:
             dynamo=True,
             verbose=False,
         )
+    assert program is not None  # only the older exporter returns nothing
     written = program.model_proto
     threshold = float(described["threshold"])
     boundary = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else math.copysign(math.inf, threshold - 0.5)
