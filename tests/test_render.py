@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import subprocess
 from html.parser import HTMLParser
 
 import nbformat
@@ -323,3 +324,22 @@ def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outp
     assert len(page.all("img")) == 1 and html.count('class="withheld"') == 2
     assert sorted(p.name for p in (outputs / "report" / "figures").iterdir()) == ["01_numbers.png", "01_numbers.svg"]
     assert "01_photos" not in read(outputs, "index.html")[0] and PIXEL not in html
+
+
+def test_the_commit_is_marked_when_code_differs_from_it_and_not_for_another_report(tmp_path, monkeypatch):
+    def git(*arguments):
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *arguments], check=True)
+
+    for name in ("library/code.py", "outputs/report/index.html"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("before")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "all")
+    monkeypatch.setattr(render, "HERE", tmp_path / "library")
+    clean = render._commit()
+    assert clean and len(clean) == 40
+    (tmp_path / "outputs" / "report" / "index.html").write_text("another run")
+    assert render._commit() == clean
+    (tmp_path / "library" / "code.py").write_text("after")
+    assert render._commit() == clean + " with local changes"

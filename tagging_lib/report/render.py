@@ -164,9 +164,9 @@ def _study(outputs: Path) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The clone's commit, marked when files differ from it; None outside a clone."""
+    """The clone's commit, marked when files other than outputs differ from it; None outside a clone."""
     answers = []
-    for asked in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"]):
+    for asked in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)outputs"]):
         try:
             done = subprocess.run(["git", "-C", str(HERE), *asked], capture_output=True, text=True, timeout=60, check=True)
         except (OSError, subprocess.SubprocessError):
