@@ -65,15 +65,16 @@ def train(study: Study) -> dict[str, Any]:
     recipe = dataclasses.replace(best.experiment.recipe, epochs=1, keep="last", patience=None, schedule="one-cycle")
     history = {}
     for part in ("validation", "test"):
-        continued = fit(
-            trained.module,
-            trained.batches,
-            study.indices(part),
-            np.empty(0, dtype=np.int64),
-            recipe,
-            pos_weight=trainer.positive_weight(best.experiment, study.setting),
-            device=study.device,
-        )
+        with trainer.standardised(trained, study.indices("train")):
+            continued = fit(
+                trained.module,
+                trained.batches,
+                study.indices(part),
+                np.empty(0, dtype=np.int64),
+                recipe,
+                pos_weight=trainer.positive_weight(best.experiment, study.setting),
+                device=study.device,
+            )
         history[part] = {name: continued.epochs[-1][name] for name in ("train_loss", "seconds")}
     trainer.save_model(trained, model_file, complete=True)
     described |= {"history": history, "network": trained.spec, "sha256": files.sha256(model_file)}

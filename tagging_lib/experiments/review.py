@@ -79,15 +79,16 @@ class _Heads:
         import torch
 
         from tagging_lib.evaluation import predict
+        from tagging_lib.experiments import trainer
         from tagging_lib.training import fit
 
-        module, batches = self.trained.module, self.trained.batches
-        module.load_state_dict(self.start)
+        trained, batches = self.trained, self.trained.batches
+        trained.module.load_state_dict(self.start)
         weight = torch.as_tensor(statistics.pos_weight(self.study.targets[train])) if self.recipe.pos_weight else None
         nothing = np.empty(0, dtype=np.int64)
-        with _quiet(fit.logger):  # 25 lines a fold would hide what the page says
-            fit.fit(module, batches, train, nothing, self.recipe, pos_weight=weight, device=self.study.device)
-        return predict.predict(module, batches, held_out)
+        with _quiet(fit.logger), trainer.standardised(trained, train):  # 25 lines a fold would hide what the page says
+            fit.fit(trained.module, batches, train, nothing, self.recipe, pos_weight=weight, device=self.study.device)
+        return predict.predict(trained.module, batches, held_out)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from tagging_lib.experiments.rows import Experiment
 from tagging_lib.experiments.setting import FEATURE_CODE, Setting, code_digest, versions
 from tagging_lib.models import cutting, freezing, zoo
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.training import features
+from tagging_lib.training import features, standardise
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.fit import History, fit
 
@@ -114,17 +116,32 @@ def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Pat
     """
     trained = prepare(experiment, setting, source)
     if experiment.trained != "none":
-        trained.history = fit(
-            trained.module,
-            trained.batches,
-            setting.indices("train"),
-            setting.indices("validation"),
-            experiment.recipe,
-            pos_weight=positive_weight(experiment, setting),
-            device=setting.device,
-            checkpoint=checkpoint,
-        )
+        with standardised(trained, setting.indices("train")):
+            trained.history = fit(
+                trained.module,
+                trained.batches,
+                setting.indices("train"),
+                setting.indices("validation"),
+                experiment.recipe,
+                pos_weight=positive_weight(experiment, setting),
+                device=setting.device,
+                checkpoint=checkpoint,
+            )
     return trained
+
+
+@contextmanager
+def standardised(trained: Trained, train: np.ndarray) -> Iterator[None]:
+    """While it lasts, a head on cached features sees them standardised by the photos at `train`; afterwards as they are."""
+    head = trained.module
+    if not isinstance(trained.batches, FeatureBatches) or trained.spec["trained"] != "head":
+        yield
+        return
+    trained.module = scaled = standardise.Standardised(head, *standardise.moments(trained.batches, train))
+    try:
+        yield
+    finally:
+        trained.module = scaled.fold()
 
 
 def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | None:
