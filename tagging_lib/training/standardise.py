@@ -38,8 +38,8 @@ class Standardised(nn.Module):
         self.register_buffer("std", std)
         first = self._first()
         with torch.no_grad():
-            first.bias += first.weight @ mean
-            first.weight *= std
+            first.bias.add_(first.weight @ mean)
+            first.weight.mul_(std)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.head((features - self.mean) / self.std)
@@ -48,8 +48,8 @@ class Standardised(nn.Module):
         """The head alone, for features as they are."""
         first = self._first()
         with torch.no_grad():
-            first.weight /= self.std
-            first.bias -= first.weight @ self.mean
+            first.weight.div_(self.std)
+            first.bias.sub_(first.weight @ self.mean)
         return self.head
 
     def _first(self) -> nn.Linear:
