@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from tagging_lib.experiments.trainer import log_odds
 from tagging_lib.training.batches import FeatureBatches
 from tagging_lib.training.standardise import SMALLEST_SPREAD, Standardised, moments
 
@@ -60,3 +61,17 @@ def test_steps_are_taken_on_features_of_one_spread():
     wrapped(torch.from_numpy(FEATURES)).square().mean().backward()
     sizes = wrapped.head[1].weight.grad.abs().mean(0)
     assert sizes[1:].max() < 20 * sizes[1:].min(), "spreads of 1, 5 and 40 weigh alike"
+
+
+def test_a_head_starts_where_it_is_told_to():
+    wrapped = Standardised(head(), *moments(batches(), np.arange(90)))
+    start = torch.tensor([-3.0, 0.0, 2.0])
+    wrapped.start_at(start)
+    torch.testing.assert_close(wrapped(wrapped.mean[None])[0], start)
+    torch.testing.assert_close(wrapped.fold()(wrapped.mean[None])[0], start, rtol=1e-3, atol=1e-2)
+
+
+def test_log_odds_are_finite_for_labels_on_no_photo_and_on_all():
+    targets = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 0], [0, 1, 0]], dtype=np.uint8)
+    expected = np.log([0.5 / 4.5, 4.5 / 0.5, 1.5 / 3.5])
+    np.testing.assert_allclose(log_odds(targets), expected, rtol=1e-6)

@@ -10,15 +10,15 @@ from test_notebooks import write_notebook
 from tagging_lib.errors import TaggingError
 from tagging_lib.report import notebooks, watchdog
 
-PATIENCE = 1.5  # seconds
-WORK = "import time\nend = time.process_time() + 3\nwhile time.process_time() < end: pass"
-TALK = "import time\nfor i in range(6): print(i, flush=True); time.sleep(0.5)"
+PATIENCE = 2.5  # seconds: on a crowded machine a process may get nothing of the processor for one or two
+WORK = "import time\nend = time.process_time() + 4\nwhile time.process_time() < end: pass"
+TALK = "import time\nfor i in range(9): print(i, flush=True); time.sleep(0.5)"
 CHILD = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', " + repr(WORK) + "])"
 WRITE = """import time
 with open('slow', 'wb', buffering=0) as stream:
-    for _ in range(30): stream.write(bytes(100_000)); time.sleep(0.1)"""
+    for _ in range(45): stream.write(bytes(100_000)); time.sleep(0.1)"""
 STOP = """import os, signal, subprocess
-resumes = subprocess.Popen(["sh", "-c", f"sleep 4; kill -CONT {os.getpid()}"])
+resumes = subprocess.Popen(["sh", "-c", f"sleep 5; kill -CONT {os.getpid()}"])
 os.kill(os.getpid(), signal.SIGSTOP)
 resumes.wait()"""
 
@@ -51,7 +51,7 @@ def test_a_slow_cell_is_left_alone(tmp_path, source):
 
 def test_a_cell_may_work_in_silence_for_long_but_not_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(watchdog, "BUSY_FACTOR", 2)
-    with pytest.raises(TaggingError, match=r"it wrote nothing for [3-9] s, although it kept the processor busy"):
+    with pytest.raises(TaggingError, match=r"it wrote nothing for [0-9]+ s, although it kept the processor busy"):
         call(tmp_path, "while True: pass")
 
 

@@ -116,7 +116,7 @@ def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Pat
     """
     trained = prepare(experiment, setting, source)
     if experiment.trained != "none":
-        with standardised(trained, setting.indices("train")):
+        with standardised(trained, setting.indices("train"), setting.corpus.targets):
             trained.history = fit(
                 trained.module,
                 trained.batches,
@@ -131,17 +131,28 @@ def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Pat
 
 
 @contextmanager
-def standardised(trained: Trained, train: np.ndarray) -> Iterator[None]:
-    """While it lasts, a head on cached features sees them standardised by the photos at `train`; afterwards as they are."""
+def standardised(trained: Trained, train: np.ndarray, targets: np.ndarray | None = None) -> Iterator[None]:
+    """While it lasts, a head on cached features sees them standardised by the photos at `train`; afterwards as they are.
+
+    With targets uint8 (N, L), the head starts at the log odds of each label among those photos.
+    """
     head = trained.module
     if not isinstance(trained.batches, FeatureBatches) or trained.spec["trained"] != "head":
         yield
         return
     trained.module = scaled = standardise.Standardised(head, *standardise.moments(trained.batches, train))
+    if targets is not None:
+        scaled.start_at(torch.as_tensor(log_odds(targets[train])))
     try:
         yield
     finally:
         trained.module = scaled.fold()
+
+
+def log_odds(targets: np.ndarray) -> np.ndarray:
+    """Log of positives ÷ negatives of each label, float32 (L,), both counted half a photo higher so that it is finite."""
+    positives = targets.sum(axis=0, dtype=np.int64)
+    return np.log((positives + 0.5) / (len(targets) - positives + 0.5)).astype(np.float32)
 
 
 def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | None:

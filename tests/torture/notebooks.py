@@ -18,7 +18,7 @@ import numpy as np
 
 from tests.torture.harness import Trials, answer_of, expect, in_child
 
-CELL_TIMEOUT = 2.0  # seconds
+CELL_TIMEOUT = 3.0  # seconds
 FAULTS = {
     "exception": ["raise ValueError('broken <b>badly</b>\\nover two lines')", "1 / 0", "absent", "raise SystemExit(3)"],
     "dead kernel": [
