@@ -75,3 +75,5 @@ def test_log_odds_are_finite_for_labels_on_no_photo_and_on_all():
     targets = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 0], [0, 1, 0]], dtype=np.uint8)
     expected = np.log([0.5 / 4.5, 4.5 / 0.5, 1.5 / 3.5])
     np.testing.assert_allclose(log_odds(targets), expected, rtol=1e-6)
+    weight = torch.tensor([1.0, 0.1, 7 / 3])
+    np.testing.assert_allclose(log_odds(targets, weight), expected + np.log(weight.numpy()), rtol=1e-5, atol=1e-6)

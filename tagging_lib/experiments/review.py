@@ -86,7 +86,8 @@ class _Heads:
         trained.module.load_state_dict(self.start)
         weight = torch.as_tensor(statistics.pos_weight(self.study.targets[train])) if self.recipe.pos_weight else None
         nothing = np.empty(0, dtype=np.int64)
-        with _quiet(fit.logger), trainer.standardised(trained, train, self.study.targets):  # 25 lines a fold would hide what the page says
+        start = trainer.log_odds(self.study.targets[train], weight)
+        with _quiet(fit.logger), trainer.standardised(trained, train, start):  # lines of each fold would hide what the page says
             fit.fit(trained.module, batches, train, nothing, self.recipe, pos_weight=weight, device=self.study.device)
         return predict.predict(trained.module, batches, held_out)
 

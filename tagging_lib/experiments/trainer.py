@@ -116,14 +116,15 @@ def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Pat
     """
     trained = prepare(experiment, setting, source)
     if experiment.trained != "none":
-        with standardised(trained, setting.indices("train"), setting.corpus.targets):
+        weight = positive_weight(experiment, setting)
+        with standardised(trained, setting.indices("train"), log_odds(setting.truth("train"), weight)):
             trained.history = fit(
                 trained.module,
                 trained.batches,
                 setting.indices("train"),
                 setting.indices("validation"),
                 experiment.recipe,
-                pos_weight=positive_weight(experiment, setting),
+                pos_weight=weight,
                 device=setting.device,
                 checkpoint=checkpoint,
             )
@@ -131,28 +132,32 @@ def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Pat
 
 
 @contextmanager
-def standardised(trained: Trained, train: np.ndarray, targets: np.ndarray | None = None) -> Iterator[None]:
+def standardised(trained: Trained, train: np.ndarray, start: torch.Tensor | None = None) -> Iterator[None]:
     """While it lasts, a head on cached features sees them standardised by the photos at `train`; afterwards as they are.
 
-    With targets uint8 (N, L), the head starts at the log odds of each label among those photos.
+    With `start` (L,), the head starts by giving these logits to a photo of mean features.
     """
     head = trained.module
     if not isinstance(trained.batches, FeatureBatches) or trained.spec["trained"] != "head":
         yield
         return
     trained.module = scaled = standardise.Standardised(head, *standardise.moments(trained.batches, train))
-    if targets is not None:
-        scaled.start_at(torch.as_tensor(log_odds(targets[train])))
+    if start is not None:
+        scaled.start_at(start)
     try:
         yield
     finally:
         trained.module = scaled.fold()
 
 
-def log_odds(targets: np.ndarray) -> np.ndarray:
-    """Log of positives ÷ negatives of each label, float32 (L,), both counted half a photo higher so that it is finite."""
+def log_odds(targets: np.ndarray, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """Log of positives ÷ negatives of each label, float32 (L,), both counted half a photo higher so that it is finite.
+
+    A loss that counts positives `weight` (L,) times sees the odds that many times higher.
+    """
     positives = targets.sum(axis=0, dtype=np.int64)
-    return np.log((positives + 0.5) / (len(targets) - positives + 0.5)).astype(np.float32)
+    found = torch.as_tensor(np.log((positives + 0.5) / (len(targets) - positives + 0.5)), dtype=torch.float32)
+    return found if weight is None else found + weight.log()
 
 
 def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | None:
