@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -343,3 +344,14 @@ def test_the_commit_is_marked_when_code_differs_from_it_and_not_for_another_repo
     assert render._commit() == clean
     (tmp_path / "library" / "code.py").write_text("after")
     assert render._commit() == clean + " with local changes"
+
+
+def test_a_published_report_calls_files_by_their_names(monkeypatch):
+    monkeypatch.setattr(render, "PROJECT", Path("/home/someone/study"))
+    parameters = {"CORPUS": "/home/someone/photos/a.zip,/home/someone/photos/b.zip", "OUTPUTS": "/scratch/out", "WEIGHTS": "w"}
+    text = 'from "/scratch/out/runs/x", (/home/someone/study/notebooks/1.ipynb) --corpus /home/someone/photos/a.zip,b '
+    text += "/scratch/outer/y"
+    expected = 'from "out/runs/x", (notebooks/1.ipynb) --corpus a.zip,b outer/y'
+    assert render.without_places(text, parameters) == expected
+    assert render.without_places("iVBORw0K/scratch/out/AA==", parameters) == "iVBORw0K/scratch/out/AA=="
+    assert render.without_places("/ and /x", {"CORPUS": "/a.zip"}) == "/ and /x"

@@ -7,7 +7,9 @@ brings a script, and its policy allows that one and no other.
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,6 +24,8 @@ from tagging_lib.report.templates import environment
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[1]
+PATHS = ("CORPUS", "WEIGHTS", "OUTPUTS", "DATA", "TEST_PHOTOS")  # parameters that name files
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 
 
@@ -64,6 +68,16 @@ def command(parameters: dict[str, Any], number: int | None = None) -> str:
     return " ".join([*words, *([] if number is None else ["--only", f"{number:02d}"])])
 
 
+def without_places(text: str, parameters: dict[str, Any]) -> str:
+    """The text with files called by their names from the project or from their own folder on, whoever's machine made it."""
+    given = [part.strip() for name in PATHS for part in str(parameters.get(name, "")).split(",")]
+    places = {str(Path(part).parent) for part in given if Path(part).is_absolute()} | {str(PROJECT)}
+    for place in sorted(places - {"/"}, key=len, reverse=True):
+        # Not within a longer path, nor within base64.
+        text = re.sub(rf"(?<![\w+/=.-]){re.escape(place)}/", "", text)
+    return text
+
+
 def _defaults(function) -> dict[str, Any]:
     import inspect
 
@@ -92,6 +106,11 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool, c
         recomputed_page = original_page.html(recomputed, found, explorer=explored)
         (folder / original_page.FILE).write_text(recomputed_page, encoding="utf-8")
 
+    newest = max(found, key=lambda page: page.record["started"])
+
+    def told(text: str) -> str:  # a report without photos is for other people, on other machines
+        return text if photos else without_places(text, newest.record["parameters"])
+
     page_template = templates.get_template("page.html.j2")
     for position, page in enumerate(found):
         html = page_template.render(
@@ -103,9 +122,8 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool, c
             previous=found[position - 1] if position else None,
             next=found[position + 1] if position + 1 < len(found) else None,
         )
-        (folder / f"{page.name}.html").write_text(html, encoding="utf-8")
+        (folder / f"{page.name}.html").write_text(told(html), encoding="utf-8")
 
-    newest = max(found, key=lambda page: page.record["started"])
     manifest = _manifest(folder, outputs, found, newest)
     html = templates.get_template("index.html.j2").render(
         pages=found,
@@ -122,8 +140,8 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool, c
         date=manifest["rendered"].replace("T", " ").replace("+00:00", " UTC"),
         commit=manifest["commit"],
     )
-    (folder / "index.html").write_text(html, encoding="utf-8")
-    files.write_json(folder / "manifest.json", manifest)
+    (folder / "index.html").write_text(told(html), encoding="utf-8")
+    files.write_text(folder / "manifest.json", told(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"))
 
 
 def _missing(found: list[pages.Page]) -> list[str]:
