@@ -355,3 +355,6 @@ def test_a_published_report_calls_files_by_their_names(monkeypatch):
     assert render.without_places(text, parameters) == expected
     assert render.without_places("iVBORw0K/scratch/out/AA==", parameters) == "iVBORw0K/scratch/out/AA=="
     assert render.without_places("/ and /x", {"CORPUS": "/a.zip"}) == "/ and /x"
+    log = 'a\nDownloading: &#34;https://weights.example/x.pth&#34; to /root/x.pth\nb'
+    assert render.without_places(log, {}) == "a\nb"
+    assert render.without_places("<pre>Downloading: x\nb</pre>", {}) == "<pre>b</pre>"

@@ -69,7 +69,11 @@ def command(parameters: dict[str, Any], number: int | None = None) -> str:
 
 
 def without_places(text: str, parameters: dict[str, Any]) -> str:
-    """The text with files called by their names from the project or from their own folder on, whoever's machine made it."""
+    """The text with files called by their names from the project or from their own folder on, whoever's machine made it.
+
+    Lines in which torch tells of a download are left out: they name its host.
+    """
+    text = re.sub(r"(?m)(^|(?<=<pre>))Downloading: .*\n?", "", text)
     given = [part.strip() for name in PATHS for part in str(parameters.get(name, "")).split(",")]
     places = {str(Path(part).parent) for part in given if Path(part).is_absolute()} | {str(PROJECT)}
     for place in sorted(places - {"/"}, key=len, reverse=True):
