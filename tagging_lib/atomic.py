@@ -42,27 +42,14 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path with the target's name; on success flush it to disk and rename it over `path`.
-
-    Raises:
-        TaggingError: the disk is full, read-only or out of reach; the old file stays, and nothing partial.
-    """
-    path = Path(path)
+def _beside(path: Path) -> Iterator[Path]:
+    """An empty folder beside `path` to build in, locked while it lasts and gone afterwards; storage errors become ours."""
     building, lock = None, -1
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
         building, lock = _building(path)
-        temporary = building / path.name
-        yield temporary
-        # Some writers make private files; what the study writes is as readable as anything else the user writes.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
+        yield building
     except Exception as error:
         told = storage_error(error, path)
         if told is None:
@@ -76,6 +63,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path with the target's name; on success flush it to disk and rename it over `path`.
+
+    Raises:
+        TaggingError: the disk is full, read-only or out of reach; the old file stays, and nothing partial.
+    """
+    path = Path(path)
+    with _beside(path) as building:
+        temporary = building / path.name
+        yield temporary
+        # Some writers make private files; what the study writes is as readable as anything else the user writes.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+
+
+@contextmanager
 def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
     """Yield a temporary folder; on success flush it to disk and put it in the place of `path`.
 
@@ -84,11 +91,7 @@ def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
     Raises:
         TaggingError: the disk is full, read-only or out of reach; the old folder stays, and nothing partial.
     """
-    building, lock = None, -1
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path)
-        building, lock = _building(path)
+    with _beside(path) as building:
         inside = building / path.name
         inside.mkdir()
         yield inside
@@ -96,16 +99,6 @@ def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
             os.sync()  # one flush for all files: the name must not outlive a power cut that the content did not
         if not (keep and path.exists()):
             _put_in_place(inside, path)
-    except Exception as error:
-        told = storage_error(error, path)
-        if told is None:
-            raise
-        raise told from error
-    finally:
-        if building is not None:
-            shutil.rmtree(building, ignore_errors=True)
-        if lock >= 0:
-            os.close(lock)
 
 
 def _put_in_place(new: Path, path: Path) -> None:
