@@ -38,7 +38,7 @@ class Scale:
     steps: int = 12
     batch_size: int = 64
     decoded: int = 20_000
-    features: int = 384
+    features: int = 1_536
     head_photos: int = 12_000
     head_epochs: int = 25
     predicted: int = 5_000

@@ -55,3 +55,26 @@ def test_a_processor_without_units_for_it_computes_in_float32(units, monkeypatch
     with precision.mixed("cpu"):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if units else torch.float32)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "timm:mobilenetv1_100", "timm:nf_resnet26"])
+def test_weights_rounded_once_give_the_same_bits_and_leave_the_network_alone(name, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    tagger = zoo.build(name, 5, side=32, seed=3).train()
+    before = {key: tensor.clone() for key, tensor in tagger.state_dict().items()}
+    photos = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    fast = tagger.for_inference()
+    with torch.inference_mode():
+        assert torch.equal(fast(photos), tagger.eval()(photos))
+    assert {key: tensor.dtype for key, tensor in tagger.state_dict().items()} == {k: t.dtype for k, t in before.items()}
+    assert all(torch.equal(tensor, before[key]) for key, tensor in tagger.state_dict().items())
+    rounded = sum(parameter.dtype == torch.bfloat16 for parameter in fast.parameters())
+    assert rounded if name != "timm:nf_resnet26" else True  # its convolutions make their weights from others
+    shared = {id(parameter) for parameter in tagger.parameters()}
+    assert all(id(p) in shared for p in fast.parameters() if p.dtype == torch.float32), "only what is rounded is copied"
+
+
+def test_without_units_nothing_is_rounded(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    layer = torch.nn.Conv2d(1, 1, 1)
+    assert precision.cast_once(layer, "cpu") is layer

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.experiments import rows, study
+from tagging_lib.experiments import rows, study, trainer
 from tagging_lib.experiments import run as runs
+from tagging_lib.models import preprocessing
 
 
 @pytest.fixture
@@ -69,6 +70,22 @@ def test_head_rows_train_on_features_and_leave_the_backbone_alone(opened):
 
     with safe_open(str(result.model_file), framework="pt") as stored:
         assert all(name.startswith("head.") for name in stored.keys())  # noqa: SIM118
+
+
+def test_another_split_reads_the_same_plain_features_and_augments_its_own_training_photos(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = dataclasses.replace(rows.HEAD_RECIPE, augmentation="flip", epochs=1, batch_size=16)
+    row = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, views=2, recipe=recipe)
+    # As with pretrained weights, which bring their own: without them channel statistics are those of the training part.
+    monkeypatch.setattr(trainer, "corpus_preprocessing", lambda _: preprocessing.IMAGENET)
+
+    def cached(seed: int) -> set[str]:
+        runs.run(row, study.open(str(tiny_corpus), "cpu", SEED=seed, DEVICE="cpu").setting)
+        return {path.name for path in (tmp_path / "outputs" / "cache" / "features").glob("*.npy")}
+
+    first = cached(42)
+    both = cached(43)
+    assert len(first) == 2 and len(both) == 3, "a plain view for both, an augmented one for each"
 
 
 def test_rows_without_their_weights_are_left_out_with_the_reason(tiny_corpus, tmp_path, monkeypatch):

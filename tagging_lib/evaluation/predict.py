@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tagging_lib.errors import TaggingError
+from tagging_lib.models import parallel
+from tagging_lib.models.zoo import Tagger
 
 
-@torch.inference_mode()
 def predict(module: nn.Module, batches, indices: np.ndarray) -> np.ndarray:
     """Probabilities float32 (n, L) in [0, 1] of the photos at `indices`, in that order, without augmentation.
 
@@ -23,7 +24,13 @@ def predict(module: nn.Module, batches, indices: np.ndarray) -> np.ndarray:
     if len(indices) == 0:
         raise ValueError("indices is empty: there is nothing to predict")
     module.eval()
-    found = [torch.sigmoid(module(x).float()) for x, _ in batches.plain(indices)]
+    looking = module.for_inference() if isinstance(module, Tagger) else module
+    device = next((tensor.device.type for tensor in module.parameters()), "cpu")
+
+    def look(batch: tuple[Tensor, Tensor]) -> Tensor:
+        return torch.sigmoid(looking(batch[0]).float())
+
+    found = list(parallel.each(look, batches.plain(indices), device))
     probabilities = torch.cat(found).cpu().numpy()  # fetched once: a fetch for each batch would make the device wait
     if np.isnan(probabilities).any():
         broken = int(np.isnan(probabilities).any(axis=1).sum())

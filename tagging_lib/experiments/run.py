@@ -28,7 +28,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics, thresholds, uncertainty
 from tagging_lib.experiments.compute import compute
 from tagging_lib.experiments.rows import Experiment
-from tagging_lib.experiments.setting import ROW_CODE, Setting, code_digest, versions
+from tagging_lib.experiments.setting import ROW_CODE, Setting, code_digest, indices_digest, versions
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
         "corpus": setting.corpus.fingerprint,
         "pixels": setting.pixels_digest,
         "split": setting.split.fingerprint,
-        "train": hashlib.sha256(setting.indices("train").astype("<i8").tobytes()).hexdigest(),
+        "train": indices_digest(setting.indices("train")),
         "train_limit": setting.train_limit,
         "weights": source,
         "weights_settings": settings,

@@ -62,6 +62,11 @@ class Setting:
         return statistics.channel_statistics(self.pixels, self.indices("train"))
 
 
+def indices_digest(indices: np.ndarray) -> str:
+    """SHA-256 of which photos these are."""
+    return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
+
+
 # The library code between a photo and its probability, and the part of it that makes frozen features. What only reads
 # a corpus or scores an answer is not in it: its outcome is in the key, or computed anew each time.
 ROW_CODE = (

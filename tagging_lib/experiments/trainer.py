@@ -20,7 +20,7 @@ from tagging_lib import files
 from tagging_lib.data import statistics
 from tagging_lib.errors import TaggingError
 from tagging_lib.experiments.rows import Experiment
-from tagging_lib.experiments.setting import FEATURE_CODE, Setting, code_digest, versions
+from tagging_lib.experiments.setting import FEATURE_CODE, Setting, code_digest, indices_digest, versions
 from tagging_lib.models import cutting, freezing, zoo
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training import features, standardise
@@ -170,8 +170,8 @@ def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | 
 def _views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Module, photos: PhotoBatches) -> list[np.ndarray]:
     """What the frozen part makes of the photos, an array (N, ...) for each view, from the cache.
 
-    The plain view serves every row that freezes the same part of the network, an augmented one every row that augments
-    alike. Augmented views hold the training photos; other photos stand in them as they are.
+    The plain view serves every row that freezes the same part of the network, whatever the split; an augmented one every
+    row that augments the same training photos alike. Other photos stand in it as they are.
     """
     described = {
         "network": experiment.network,
@@ -180,8 +180,6 @@ def _views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Mod
         "tensors": _state_digest(frozen),
         "side": experiment.side,
         "pixels": setting.pixels_digest,
-        "split": setting.split.fingerprint,
-        "train_limit": setting.train_limit,
         "device": setting.device.split(":")[0],
         "preprocessing": dataclasses.asdict(photos.preprocessing),
         "code": code_digest(FEATURE_CODE),
@@ -192,7 +190,9 @@ def _views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Mod
     count, training = len(setting.corpus), setting.indices("train")
 
     def path(view: int) -> Path:
-        drawn = {"augmentation": photos.augmentation, "view": view, "seed": photos.seed} if view else {}
+        drawn: dict[str, Any] = {"photos": indices_digest(training if view else everything)}
+        if view:
+            drawn |= {"augmentation": photos.augmentation, "view": view, "seed": photos.seed}
         digest = hashlib.sha256(json.dumps(described | drawn, sort_keys=True).encode()).hexdigest()[:16]
         return setting.outputs / "cache" / "features" / f"{name}-{experiment.side}-{digest}.npy"
 

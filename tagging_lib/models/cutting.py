@@ -22,27 +22,36 @@ class _ReachedError(Exception):
 
 
 class Trunk(nn.Module):
-    """Photos (B, 3, S, S) → what enters the backbone's last stage, such as (B, C, H, W). It stays in evaluation mode."""
+    """Photos (B, 3, S, S) → what enters the backbone's last stage, such as (B, C, H, W). It stays in evaluation mode.
+
+    Its modules are copies, which share all their tensors with those of `backbone`.
+    """
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
-        self.backbone = backbone
+        self.backbone = copy.deepcopy(backbone, _tensors(backbone)).eval()
+        for stage in freezing.last_stage(self.backbone):
+            stage.register_forward_pre_hook(_stop)
+
+    def train(self, mode: bool = True) -> Trunk:
+        return super().train(False)
 
     def forward(self, photos: Tensor) -> Tensor:
-        def stop(module: nn.Module, inputs: tuple) -> None:
-            raise _ReachedError(inputs)
-
-        stages = freezing.last_stage(self.backbone)
-        hooks = [stage.register_forward_pre_hook(stop) for stage in stages]
         try:
-            self.backbone.eval()(photos)
+            self.backbone(photos)
         except _ReachedError as reached:
             (activations,) = reached.activations
             return activations
-        finally:
-            for hook in hooks:
-                hook.remove()
         raise ValueError(f"{type(self.backbone).__name__} never enters its last stage")
+
+
+def _stop(module: nn.Module, inputs: tuple) -> None:
+    raise _ReachedError(inputs)
+
+
+def _tensors(module: nn.Module) -> dict[int, Tensor]:
+    """All tensors by identity: what a deep copy is told to share."""
+    return {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
 
 
 def cut(tagger: Tagger, side: int) -> tuple[Trunk, Tagger]:
@@ -54,8 +63,7 @@ def cut(tagger: Tagger, side: int) -> tuple[Trunk, Tagger]:
         TaggingError: the network is not a chain at this place, so that the two parts together do not give what it gives.
     """
     trunk = Trunk(tagger.backbone)
-    shared = {id(tensor): tensor for tensor in (*tagger.parameters(), *tagger.buffers())}
-    rest = copy.deepcopy(tagger, shared)
+    rest = copy.deepcopy(tagger, _tensors(tagger))
     was_training = tagger.training
     device = next(tagger.parameters()).device
     # Two photos that differ, from no random state.

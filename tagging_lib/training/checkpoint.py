@@ -77,8 +77,13 @@ def load(
         return None
     module.load_state_dict(held)
     state: dict[int, dict] = {int(index): dict(entries) for index, entries in description["scalars"].items()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, tensor in _part(tensors, "optimizer/").items():
         index, entry = name.split("/")
+        parameter = parameters[int(index)]
+        if tensor.shape == parameter.shape:
+            # In the parameter's own memory format: fused optimisers go through memory and do not look at strides.
+            tensor = torch.empty_like(parameter, dtype=tensor.dtype, device="cpu", requires_grad=False).copy_(tensor)
         state.setdefault(int(index), {})[entry] = tensor
     for group in description["groups"]:
         if "betas" in group:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.models.precision import mixed
+from tagging_lib.models import parallel
+from tagging_lib.models.precision import cast_once, mixed
 from tagging_lib.progress import progress
 
 HALF = 65504.0  # the largest float16
@@ -38,26 +38,29 @@ def write(
     Raises:
         TaggingError: an activation is beyond what float16 can hold.
     """
-    frozen.eval()
+    device = next((tensor.device.type for tensor in frozen.parameters()), "cpu")
+    looking = cast_once(frozen.eval(), device)
+
+    def look(x: Tensor) -> Tensor:
+        with mixed(device):
+            found = looking(x).float()
+        if found.ndim > 2:
+            if not bool(found.abs().max() <= HALF):
+                raise TaggingError(f"an activation of {type(frozen).__name__} is beyond {HALF:.0f}: set views to 0")
+            found = found.half()
+        # Channels last, as they are computed and as they will be read.
+        return found.permute(0, 2, 3, 1) if found.ndim == 4 else found
+
     array: np.memmap | None = None
     done = 0
-    with torch.inference_mode():
-        for x in progress(photos, "batches through the frozen part"):
-            with mixed(x.device.type):
-                found = frozen(x).float()
-            if found.ndim > 2:
-                if not bool(found.abs().max() <= HALF):
-                    raise TaggingError(f"an activation of {type(frozen).__name__} is beyond {HALF:.0f}: set views to 0")
-                found = found.half()
-            if found.ndim == 4:
-                found = found.permute(0, 2, 3, 1)  # channels last, as they are computed and as they will be read
-            block = found.cpu().numpy()
-            if array is None:
-                array = _reserved(path, (n_photos, *block.shape[1:]), block.dtype)
-                if others is not None:
-                    array[:] = others
-            array[indices[done : done + len(block)]] = block
-            done += len(block)
+    for found in parallel.each(look, progress(photos, "batches through the frozen part"), device):
+        block = found.cpu().numpy()
+        if array is None:
+            array = _reserved(path, (n_photos, *block.shape[1:]), block.dtype)
+            if others is not None:
+                array[:] = others
+        array[indices[done : done + len(block)]] = block
+        done += len(block)
     if array is None:
         raise ValueError("indices is empty: there is nothing to compute")
     array.flush()

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tagging_lib.models import parallel
 from tagging_lib.models.freezing import BATCH_NORMS, trainable_parameters
 from tagging_lib.models.zoo import Tagger
 from tagging_lib.training import checkpoint as checkpoints
@@ -136,7 +137,7 @@ def _plain_dict(recipe: Recipe) -> dict:
 
 def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     parameters = trainable_parameters(module)
-    fused = bool(parameters) and all(parameter.is_cuda for parameter in parameters)  # one kernel for all tensors
+    fused = bool(parameters)  # one pass over memory instead of one for each operation; torch refuses it for no parameters
     groups: list[dict[str, Any]] = [{"params": parameters}]
     if recipe.backbone_rate != 1 and isinstance(module, Tagger):
         head = {id(parameter) for parameter in module.head.parameters()}
@@ -234,7 +235,6 @@ def _monitored(train: np.ndarray, recipe: Recipe) -> np.ndarray:
     return train[np.sort(chosen)]
 
 
-@torch.inference_mode()
 def _monitor(module, batches: Batches, indices: np.ndarray, recipe: Recipe, loss_of) -> tuple[float, float]:
     """Loss and micro-F1 of the whole set; nan for an empty one."""
     if len(indices) == 0:
@@ -242,11 +242,16 @@ def _monitor(module, batches: Batches, indices: np.ndarray, recipe: Recipe, loss
     module.eval()
     # The threshold is moved to the logits instead of every logit to a probability.
     boundary = math.log(recipe.monitor_threshold / (1 - recipe.monitor_threshold))
-    loss = hits = given = true = 0
-    for x, y in batches.plain(indices):
-        logits = module(x)
+    device = next((tensor.device.type for tensor in module.parameters()), "cpu")
+    looking = module.for_inference() if isinstance(module, Tagger) else module
+
+    def look(batch: tuple[Tensor, Tensor]) -> Tensor:
+        x, y = batch
+        logits = looking(x)
         answer = (logits >= boundary).float()
-        loss = loss + loss_of(logits, y) * len(x)
-        hits, given, true = hits + (answer * y).sum(), given + answer.sum(), true + y.sum()
-    total = float(given + true)
-    return float(loss) / len(indices), float(2 * hits) / total if total else 0.0
+        return torch.stack([loss_of(logits, y) * len(x), (answer * y).sum(), answer.sum(), y.sum()])
+
+    # Summed on the device, and read once: asking for each batch would make the device wait for the host.
+    sums = torch.stack(list(parallel.each(look, batches.plain(indices), device))).sum(dim=0, dtype=torch.float64)
+    loss, hits, given, true = sums.tolist()
+    return loss / len(indices), 2 * hits / (given + true) if given + true else 0.0
