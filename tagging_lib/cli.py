@@ -40,6 +40,7 @@ Photos = Annotated[
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Go on without photos that cannot be decoded; the report lists them.")
 ]
+SplitRule = Annotated[str, typer.Option("--split", help="random or stratified.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and of the first training.")]
 
 
@@ -114,6 +115,7 @@ def train(
     outputs: Outputs = "outputs",
     device: Device = "auto",
     seed: Seed = 42,
+    split: SplitRule = "random",
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
 ) -> None:
@@ -128,7 +130,9 @@ def train(
         WEIGHTS=weights,
         OUTPUTS=outputs,
         DATA=str(data),
+        SPLIT=split,
         SKIP_BROKEN=skip_broken,
+        record=False,
     )
     result = opened.result(row)
     score = result.score("test")
@@ -257,7 +261,7 @@ def run_study(
     device: Device = "auto",
     seed: Seed = 42,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row, each from its own seed.")] = 1,
-    split: Annotated[str, typer.Option("--split", help="random or stratified.")] = "random",
+    split: SplitRule = "random",
     only: Annotated[str, typer.Option("--only", help="Notebooks to run, such as 03,05.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run notebooks again that have already finished.")] = False,
     cell_timeout: Annotated[

@@ -54,3 +54,13 @@ def test_quick_rows_never_claim_pretrained_weights():
     for row in map(rows.quick, rows.ROWS):
         assert row.weights == "none"
         assert ("random weights" in row.title) == (rows.find(row.name).weights == "imagenet")
+
+
+@pytest.mark.parametrize(("changed", "base"), rows.ABLATIONS)
+def test_an_ablation_changes_one_choice_of_its_recipe(changed, base):
+    changed, base = rows.find(changed), rows.find(base)
+    differing = {field.name for field in dataclasses.fields(base) if getattr(changed, field.name) != getattr(base, field.name)}
+    assert differing == {"name", "title", "group", "recipe"}
+    values = {name for name, value in dataclasses.asdict(changed.recipe).items() if getattr(base.recipe, name) != value}
+    # Weighted positives move the probabilities, so that F1 is watched where the original watched it.
+    assert len(values - {"monitor_threshold"}) == 1

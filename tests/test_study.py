@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.experiments import rows, study, trainer
+from tagging_lib.experiments import compare, rows, study, trainer
 from tagging_lib.experiments import run as runs
 from tagging_lib.models import preprocessing
 
@@ -86,6 +86,29 @@ def test_another_split_reads_the_same_plain_features_and_augments_its_own_traini
     first = cached(42)
     both = cached(43)
     assert len(first) == 2 and len(both) == 3, "a plain view for both, an augmented one for each"
+
+
+def test_one_row_trained_by_itself_does_not_change_what_the_report_says_was_studied(opened):
+    work = opened.outputs / "work"
+    before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
+    assert {path.name for path in before} == {"split.csv", "study.json"}
+    study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=43, DEVICE="cpu", record=False).result("constant")
+    assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
+
+
+def test_other_splits_give_mean_and_spread_of_what_is_finished_and_run_nothing(opened, monkeypatch):
+    opened.results(["constant", "ffn1", "ffn2"])
+    assert compare.over_splits(opened).empty
+    other = opened.on_split(44)
+    again = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=44, DEVICE="cpu")
+    assert other.split.fingerprint == again.split.fingerprint != opened.split.fingerprint
+    other.results(["constant", "ffn1"])
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
+    table = compare.over_splits(opened)
+    assert table.row.tolist() == [opened.result("ffn1").title] and table.seeds.tolist() == ["42, 44"]
+    both = [opened.result("ffn1").score()["micro_f1"], other.result("ffn1").score()["micro_f1"]]
+    assert table.micro_f1[0] == pytest.approx(np.mean(both)) and table.micro_sd[0] == pytest.approx(np.std(both, ddof=1))
+    assert (table.lowest[0], table.highest[0]) == (min(both), max(both))
 
 
 def test_rows_without_their_weights_are_left_out_with_the_reason(tiny_corpus, tmp_path, monkeypatch):

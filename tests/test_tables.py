@@ -62,6 +62,8 @@ def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_o
     assert "Macro-F1" not in frame and "Group" not in frame
     assert tables.headline(headline().assign(groups=["", "ab"])).frame["Group"].tolist() == ["–", "ab"]
     assert "Seeds" not in tables.headline(headline().assign(seeds=1)).frame
+    brief = tables.headline(headline().assign(epochs=3, weights="none", ratio_of_f1=1.1), brief=True).frame
+    assert list(brief) == [title for title in frame if title not in ("F1 train ÷ validation", "Weights", "Epochs")]
 
 
 def test_html_escapes_every_text():

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tagging_lib.experiments.study import Study
 
 COLUMNS = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
+SPLIT_COLUMNS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
+OTHER_SPLITS = 4  # seeds after the study's own that are looked for
 LEVEL = grouping.LEVEL
 
 
@@ -62,3 +64,24 @@ def compare(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
 def groups(study: Study, results: Sequence[Result]) -> list[str]:
     """Letters of each row by `grouping.groups`: rows that share one are not told apart on the test part."""
     return grouping.groups(study.truth("test"), [answers(study, result) for result in results])
+
+
+def over_splits(study: Study, names: list[str] | None = None) -> pd.DataFrame:
+    """Rows that are finished on other splits of the corpus too: mean and standard deviation of their test scores.
+
+    Each split is divided and trained from its own seed, and thresholds come from its own validation part. Nothing is run
+    here: `tagging train ROW --seed SEED` does. Columns: title, seeds, micro_f1 with its sd, its lowest and highest value,
+    macro_f1 with its sd. Without such rows the table is empty.
+    """
+    studies = [study, *(study.on_split(study.seed + step) for step in range(1, OTHER_SPLITS + 1))]
+    finished = {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in studies}
+    lines = []
+    for name, first in finished[study.seed].items():
+        found = {seed: results[name].score("test") for seed, results in finished.items() if name in results}
+        if len(found) < 2 or first.experiment.network == "constant":
+            continue
+        micro, macro = ([score[average] for score in found.values()] for average in ("micro_f1", "macro_f1"))
+        (micro_mean, micro_sd), (macro_mean, macro_sd) = uncertainty.over_seeds(micro), uncertainty.over_seeds(macro)
+        seeds = ", ".join(map(str, found))
+        lines.append([first.title, seeds, micro_mean, micro_sd, min(micro), max(micro), macro_mean, macro_sd])
+    return pd.DataFrame(lines, columns=SPLIT_COLUMNS).sort_values("micro_f1", ascending=False, ignore_index=True)

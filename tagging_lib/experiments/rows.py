@@ -39,6 +39,8 @@ STAGE_RECIPE = Recipe(
     pos_weight=False,
     monitor_threshold=0.4,
 )
+# A whole pretrained network, on a CUDA device: its own rate far below the head's. Not tuned yet: no such device was at hand.
+WHOLE_RECIPE = dataclasses.replace(STAGE_RECIPE, epochs=8, learning_rate=1e-3, backbone_rate=0.05, ema=0.998)
 # From nothing: more regularisation than the original's, no weights of positives, and fewer epochs, which is what
 # two cores do in an hour.
 SCRATCH_RECIPE = Recipe(
@@ -68,6 +70,7 @@ class Experiment:
         needs_gpu: too slow for the `cpu` profile; left out there, with that reason.
         overnight: a matter of an hour on two cores; in the `cpu` profile it is read where `tagging train` has finished it,
             and otherwise left out.
+        toy: has a toy scale. A network that takes photos of one size only has none, and the `quick` profile leaves it out.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Experiment:
     recipe: Recipe = field(default=ORIGINAL_RECIPE)
     needs_gpu: bool = False
     overnight: bool = False
+    toy: bool = True
 
     def with_seed(self, seed: int) -> Experiment:
         """The same row trained from another seed."""
@@ -125,23 +129,43 @@ def _head(name: str, title: str, network: str, group: str = "transfer", **change
     return Experiment(name, title, group, network, weights="imagenet", trained="head", **changes)
 
 
-def _stage(name: str, title: str, network: str, views: int) -> Experiment:
+def _stage(name: str, title: str, network: str, views: int, group: str = "transfer", recipe: Recipe = STAGE_RECIPE) -> Experiment:
     return Experiment(
         name,
         title,
-        "transfer",
+        group,
         network,
         weights="imagenet",
         trained="last-stage",
         side=224,
         views=views,
-        recipe=STAGE_RECIPE,
+        recipe=recipe,
         overnight=True,
     )
 
 
 MOBILENET = "timm:mobilenetv1_100"
+# Networks of later years by name of their rows: title, timm's name with the weights' tag, side in px that they were made for.
+MODERN = {
+    "convnext_base": ("ConvNeXt-B", "timm:convnext_base.fb_in22k_ft_in1k", 224),
+    "eva02_base": ("EVA-02-B", "timm:eva02_base_patch14_224.mim_in22k", 224),
+    "dinov3_base": ("DINOv3, ViT-B", "timm:vit_base_patch16_dinov3.lvd1689m", 256),
+    "siglip2_base": ("SigLIP 2, ViT-B", "timm:vit_base_patch16_siglip_224.v2_webli", 224),
+}
 ABLATED = ("flip", "rotation", "color", "greyscale", "perspective")
+
+# A recipe with one value changed, by the end of the row's name: what the change is called in tables, and the recipe.
+CHANGED_HEADS = {
+    "no_mixup": ("no mixup", dataclasses.replace(HEAD_RECIPE, mixup=0.0)),
+    "focal": ("focal loss", dataclasses.replace(HEAD_RECIPE, loss="focal")),
+    "asymmetric": ("asymmetric loss", dataclasses.replace(HEAD_RECIPE, loss="asymmetric")),
+    "pos_weight": ("weighted positives", dataclasses.replace(HEAD_RECIPE, pos_weight=True, monitor_threshold=0.75)),
+}
+CHANGED_STAGES = {
+    "no_mixup": ("no mixup", dataclasses.replace(STAGE_RECIPE, mixup=0.0)),
+    "no_ema": ("no averaged weights", dataclasses.replace(STAGE_RECIPE, ema=0.0)),
+    "equal_rates": ("the backbone as fast as the head", dataclasses.replace(STAGE_RECIPE, backbone_rate=1.0)),
+}
 
 ROWS: tuple[Experiment, ...] = (
     Experiment("constant", "Constant answer", "baselines", "constant", trained="none"),
@@ -169,6 +193,17 @@ ROWS: tuple[Experiment, ...] = (
         recipe=dataclasses.replace(HEAD_RECIPE, pos_weight=True, monitor_threshold=0.75),
     ),
     _head("mobilenetv1_head_224", "MobileNet-V1 at 224 px, head only", MOBILENET, side=224),
+    _fine_tune(
+        "densenet169_224", "DenseNet-169 at 224 px", "densenet169", side=224, recipe=dataclasses.replace(WHOLE_RECIPE, epochs=12)
+    ),
+    *(
+        row
+        for name, (title, network, side) in MODERN.items()
+        for row in (
+            _fine_tune(name, title, network, side=side, recipe=WHOLE_RECIPE, toy=False),
+            _head(f"{name}_head", f"{title}, head only", network, side=side, needs_gpu=True, toy=False),
+        )
+    ),
     _fine_tune("resnet50_noaug", "ResNet-50, no augmentation", "resnet50", "augmentation", recipe=NO_AUGMENTATION),
     _head(
         "mobilenetv1_head_aug",
@@ -210,6 +245,33 @@ ROWS: tuple[Experiment, ...] = (
     _head("densenet169_head_224", "DenseNet-169 at 224 px, head only", "densenet169", side=224, overnight=True),
     _stage("mobilenetv1_stage_224", "MobileNet-V1 at 224 px, last stage", MOBILENET, views=4),
     _stage("densenet169_stage_224", "DenseNet-169 at 224 px, last stage", "densenet169", views=2),
+    *(
+        _head(
+            f"densenet169_head_{name}",
+            f"DenseNet-169, head only, {title}",
+            "densenet169",
+            "recipe",
+            recipe=recipe,
+        )
+        for name, (title, recipe) in CHANGED_HEADS.items()
+    ),
+    *(
+        _stage(
+            f"mobilenetv1_stage_224_{name}",
+            f"MobileNet-V1 at 224 px, last stage, {title}",
+            MOBILENET,
+            views=4,
+            group="recipe",
+            recipe=recipe,
+        )
+        for name, (title, recipe) in CHANGED_STAGES.items()
+    ),
+)
+# Pairs of a row with one value changed, and the row as it is.
+ABLATIONS = tuple(
+    (f"{base}_{name}", base)
+    for base, changed in (("densenet169_head", CHANGED_HEADS), ("mobilenetv1_stage_224", CHANGED_STAGES))
+    for name in changed
 )
 BY_NAME = {row.name: row for row in ROWS}
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))

@@ -54,6 +54,9 @@ class Result:
 
     @cached_property
     def _probabilities(self) -> dict[str, np.ndarray]:
+        return self._stored()
+
+    def _stored(self) -> dict[str, np.ndarray]:
         with np.load(self.folder / "probabilities.npz", allow_pickle=False) as stored:
             return {part: stored[part] for part in stored.files}
 
@@ -125,7 +128,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
         source = _file_digest(Path(source), stat.st_size, stat.st_mtime_ns)
     described = dataclasses.asdict(experiment)
     # How a row is called in tables does not change what it computes.
-    for label in ("title", "group", "needs_gpu", "overnight"):
+    for label in ("title", "group", "needs_gpu", "overnight", "toy"):
         described.pop(label)
     parts = {
         "experiment": described,

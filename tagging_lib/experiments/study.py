@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ PHOTO_SIDE = 128  # px: photos are kept at this side, as in the original; larger
 QUICK_TRAIN_PHOTOS = 320
 SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
+TOY_REASON = "takes photos of one size only, so that it has no toy scale"
 NIGHT_REASON = "takes an hour or so without a CUDA device"
 
 
@@ -87,8 +89,13 @@ def open(
     TEST_PHOTOS: str = "",
     SPLIT: str = "random",
     SKIP_BROKEN: bool = False,
+    *,
+    record: bool = True,
 ) -> Study:
     """The study of a corpus, ready to be asked for rows. The arguments are a notebook's parameters, name by name.
+
+    Args:
+        record: write down for the report what is studied; one row that is trained by itself is none of its business.
 
     Raises:
         TaggingError: a parameter is wrong, or the corpus cannot be used; one line that says which and what to do.
@@ -122,6 +129,8 @@ def open(
         if not test_photos.exists():
             sample.draw_test(test_photos, photos=200, seed=1)
     study = Study(setting, profile, SEED, SEEDS, test_photos, data_folder, SKIP_BROKEN)
+    if not record:
+        return study
     for folder in (study.figures, study.tables):
         files.make_folder(folder)
     splits.write_csv(setting.split, corpus, study.tables / "split.csv")
@@ -274,6 +283,11 @@ class Study:
         entries = [(problem.where, problem.what) for problem in self.corpus.left_out]
         return pd.DataFrame(entries, columns=["photo", "problem"])
 
+    def on_split(self, seed: int) -> Study:
+        """The same study with the photos divided anew, by the same rule from another seed."""
+        setting = dataclasses.replace(self.setting, split=splits.split(self.corpus, seed=seed, rule=self.split.rule))
+        return dataclasses.replace(self, setting=setting, seed=seed, _left_out={}, _results={})
+
     # ------------------------------------------------------------------ rows
 
     def row(self, name: str, seed: int | None = None) -> rows.Experiment:
@@ -282,7 +296,7 @@ class Study:
         return rows.quick(experiment) if self.toy else experiment
 
     def rows(self, group: str = "all") -> list[str]:
-        """Names of the rows in a group (`baselines`, `transfer`, `augmentation`, `dropout`, `ablation`), or of all."""
+        """Names of the rows in a group (`baselines`, `transfer`, `augmentation`, `dropout`, `ablation`, `recipe`), or of all."""
         if group != "all" and group not in rows.GROUPS:
             raise TaggingError(f"no group of rows is called {group!r}: choose all or one of {', '.join(rows.GROUPS)}")
         return [row.name for row in rows.ROWS if group in ("all", row.group)]
@@ -304,6 +318,9 @@ class Study:
         found = []
         for name in self.rows() if names is None else names:
             experiment = self.row(name)
+            if self.toy and not experiment.toy:
+                self._left_out[name] = (TOY_REASON, GPU_REMEDY)
+                continue
             if experiment.needs_gpu and self.profile == "cpu":
                 self._left_out[name] = ("too slow without a CUDA device", GPU_REMEDY)
                 continue

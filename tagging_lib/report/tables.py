@@ -105,11 +105,15 @@ def _text(value: Any, digits: int) -> str:
     return value if isinstance(value, str) else number(value, digits) if np.isscalar(value) or value is None else str(value)
 
 
-def headline(table: pd.DataFrame, caption: str = "") -> Table:
+# What a row is made of, and how far it has learnt the training photos by heart: the chapters show it, the index does not.
+DETAILS = ("ratio_of_f1", "original_ratio_of_f1", "weights", "augmentation", "epochs")
+
+
+def headline(table: pd.DataFrame, caption: str = "", brief: bool = False) -> Table:
     """The study's headline table: each row's micro-F1 with its interval, beside the original's values.
 
     Rows that share a letter under *Group* are not told apart by a paired test, corrected for all pairs of rows.
-    Columns that are absent, or hold nothing in any row, are left out; rows keep their order.
+    Columns that are absent, or hold nothing in any row, are left out, and with `brief` those of `DETAILS`; rows keep their order.
     """
     columns: dict[str, list[str]] = {"Row": [str(title) for title in table["title"]]}
     if {"micro_f1", "low", "high"} <= set(table):
@@ -131,6 +135,8 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
         ("Epochs", "epochs", lambda value: number(int(value))),
     ]
     for title, column, written in plain:
+        if brief and column in DETAILS:
+            continue
         if column in table and table[column].notna().any():
             columns[title] = [written(value) if pd.notna(value) else UNDEFINED for value in table[column]]
     if "seeds" in table and (table["seeds"] > 1).any():
