@@ -27,7 +27,7 @@ def test_weights_photo_size_and_preprocessing_fit_each_other(name, published):
     assert (whole.network, whole.side) == (head.network, head.side) and head.trained == "head"
     found = weights.resolve(whole.network, "imagenet")
     (told,) = published
-    assert told.tag == whole.network.rpartition(".")[2] and told.has_weights
+    assert told["tag"] == whole.network.rpartition(".")[2] and told["hf_hub_id"]
     assert found.preprocessing.side == whole.side
     assert found.preprocessing.mean[0] == pytest.approx(MEANS[name], abs=1e-3)
     with pytest.MonkeyPatch.context() as patch:
