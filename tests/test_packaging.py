@@ -68,6 +68,21 @@ def test_the_lock_is_closed():
         assert not open_ends
 
 
+def test_the_lock_installs_on_the_oldest_python_that_is_promised():
+    """Debian's 3.11.2 could not install a package that asks for 3.11.5."""
+    oldest = Version(PROJECT["requires-python"].removeprefix(">="))
+    too_new = []
+    for name, version in LOCK.items():
+        try:
+            described = metadata.metadata(name)
+        except metadata.PackageNotFoundError:
+            continue
+        asked = SpecifierSet(described["Requires-Python"] or "")
+        if described["Version"] == version and f"{oldest}.0" not in asked:
+            too_new.append(f"{name} {version} asks for {asked}")
+    assert not too_new and len(oldest.release) == 2
+
+
 def test_conda_installs_the_same_lock():
     entries = CONDA["dependencies"]
     python = next(entry for entry in entries if str(entry).startswith("python="))
