@@ -174,7 +174,7 @@ def last_stage(scale: Scale, scratch: Path) -> list[Row]:
 
 def predicting(scale: Scale, scratch: Path) -> list[Row]:
     """`predict` from JPEG files to its CSV ÷ (decoding them + the network's forward pass over as many)."""
-    paths = material.photos(scratch / "predicting" / "images", scale.predicted, final.PHOTO_SIDE)
+    paths = material.photos(scratch / "predicting" / "images", scale.predicted, pixels.SIDE)
     found = open_photos(scratch / "predicting")
     model = material.model_folder(scratch / "model", scale.predictor, scale.side)
     tagger = material.tagger(scale.predictor, scale.side, "cpu")

@@ -23,7 +23,9 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
 logger = logging.getLogger(__name__)
+SIDE = 128  # px: photos are kept at this side, as in the original; larger inputs are resized on the device
 CHUNK = 256  # photos decoded between two writes: bounds the memory
+TASK = 16  # of them decoded by a thread at a time: asking it for each one would cost a tenth of the decoding
 
 
 class Photos(Protocol):
@@ -68,7 +70,7 @@ def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
                 pool.shutdown(cancel_futures=True)
 
 
-def load(corpus: Photos, side: int = 128, *, cache_dir: Path, workers: int | None = None) -> np.memmap:
+def load(corpus: Photos, side: int = SIDE, *, cache_dir: Path, workers: int | None = None) -> np.memmap:
     """All photos of the corpus as a read-only memory map, uint8 (N, side, side, 3).
 
     They are decoded once, in parallel, into `cache_dir`, under the corpus' fingerprint. A damaged cache is set aside as
@@ -102,7 +104,7 @@ def load(corpus: Photos, side: int = 128, *, cache_dir: Path, workers: int | Non
     return mapped
 
 
-def blocks(corpus: Photos, side: int = 128, *, workers: int | None = None) -> Iterator[np.ndarray]:
+def blocks(corpus: Photos, side: int = SIDE, *, workers: int | None = None) -> Iterator[np.ndarray]:
     """The photos in order, decoded in parallel, uint8 (n, side, side, 3) with n ≤ `CHUNK` at a time; nothing is kept.
 
     The next block is decoded while the present one is used.
@@ -115,10 +117,12 @@ def blocks(corpus: Photos, side: int = 128, *, workers: int | None = None) -> It
         def submit(start: int) -> tuple[np.ndarray, list[Future[None]]]:
             block = np.empty((max(0, min(CHUNK, len(corpus) - start)), side, side, 3), dtype=np.uint8)
 
-            def fill(place: int) -> None:
-                block[place] = decode(corpus.path(start + place), side)
+            def fill(places: range) -> None:
+                for place in places:
+                    block[place] = decode(corpus.path(start + place), side)
 
-            return block, [pool.submit(fill, place) for place in range(len(block))]
+            tasks = [range(first, min(first + TASK, len(block))) for first in range(0, len(block), TASK)]
+            return block, [pool.submit(fill, places) for places in tasks]
 
         upcoming = submit(0)
         for start in progress(range(0, len(corpus), CHUNK), f"decoding {len(corpus)} photos, blocks of {CHUNK}"):

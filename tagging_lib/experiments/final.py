@@ -147,7 +147,7 @@ def predict_folder(
         batches = PhotoBatches(decoded, nothing, preprocessing, side=spec["side"], device=device)
         return predict.predict(tagger, batches, np.arange(len(decoded)))
 
-    blocks = pixels.blocks(photos, PHOTO_SIDE) if cache_dir is None else [pixels.load(photos, PHOTO_SIDE, cache_dir=cache_dir)]
+    blocks = pixels.blocks(photos) if cache_dir is None else [pixels.load(photos, cache_dir=cache_dir)]
     probabilities = np.concatenate([probabilities_of(block) for block in blocks])
     given = thresholds.apply(probabilities, described["threshold"])
     table = pd.DataFrame(
@@ -169,9 +169,6 @@ def predict_folder(
             told = {"photo": photo, "labels": [labels[i] for i in np.flatnonzero(row)], "probabilities": line}
             files.write_json(outputs / "sidecars" / f"{photo}.json", told | about)
     return table
-
-
-PHOTO_SIDE = 128  # px: the side at which the study keeps photos
 
 
 def load(model: Path):

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PROFILES = ("auto", "quick", "cpu", "full")
-PHOTO_SIDE = 128  # px: photos are kept at this side, as in the original; larger inputs are resized on the device
 QUICK_TRAIN_PHOTOS = 320
 SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
@@ -110,7 +109,7 @@ def open(
     corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN)
     setting = Setting(
         corpus=corpus,
-        pixels=pixels.load(corpus, PHOTO_SIDE, cache_dir=data_folder / "cache"),
+        pixels=pixels.load(corpus, cache_dir=data_folder / "cache"),
         split=splits.split(corpus, seed=SEED, rule=SPLIT),
         device=device,
         outputs=root / OUTPUTS,
