@@ -1,0 +1,41 @@
+"""Photos of one's own, with labels that nothing can learn, on a machine that reaches no weights: the study goes on to its end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tagging_lib.report import notebooks
+
+LABELS = ("someone there", "été", "a & b")
+
+
+def draw(folder, photos=60):
+    random = np.random.default_rng(5)
+    folder.mkdir()
+    lines = ["photo,labels"]
+    for number in range(photos):
+        pixels = random.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((40 + number % 7, 36)).save(folder / f"foto {number}.png")
+        lines.append(f"foto {number}.png,{';'.join(label for label in LABELS if random.random() < 0.4)}")
+    (folder / "photos.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_all_seven_notebooks_finish_though_only_baselines_can_run(tmp_path, monkeypatch):
+    corpus = draw(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebooks.run_notebooks({"CORPUS": str(corpus), "PROFILE": "cpu", "TEST_PHOTOS": str(corpus), "DEVICE": "cpu"})
+    tables = tmp_path / "outputs" / "work" / "tables"
+    assert set(pd.read_csv(tables / "05_headline.csv").row) == {"constant", "ffn1", "ffn2"}
+    left_out = pd.read_csv(tables / "03_left_out.csv")
+    assert len(left_out) > 10 and left_out.reason.str.contains("cannot be downloaded").any()
+    predicted = pd.read_csv(tmp_path / "outputs" / "final" / "predictions.csv")
+    assert list(predicted.columns) == ["photo", "labels", *sorted(LABELS)] and len(predicted) == 60
