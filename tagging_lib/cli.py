@@ -115,6 +115,7 @@ def train(
     outputs: Outputs = "outputs",
     device: Device = "auto",
     seed: Seed = 42,
+    training: Annotated[int, typer.Option("--training", min=1, help="Which training of the row, each from its own seed.")] = 1,
     split: SplitRule = "random",
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
@@ -134,7 +135,7 @@ def train(
         SKIP_BROKEN=skip_broken,
         record=False,
     )
-    result = opened.result(row)
+    result = opened.result(row, seed + training - 1)
     score = result.score("test")
     low, high = result.interval
     say(

@@ -96,6 +96,17 @@ def test_one_row_trained_by_itself_does_not_change_what_the_report_says_was_stud
     assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
 
 
+def test_other_trainings_are_those_on_the_same_split_that_are_finished(opened, monkeypatch):
+    results = opened.results(["constant", "ffn1"])
+    assert opened.other_trainings(results) == []
+    again = opened.result("ffn1", seed=44)
+    opened.on_split(43).result("ffn1")
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
+    (found,) = opened.other_trainings(results)
+    assert found.folder == again.folder and found.title == "Feed forward, 1 layer, from seed 44"
+    assert not np.array_equal(found.probabilities("test"), results[1].probabilities("test"))
+
+
 def test_other_splits_give_mean_and_spread_of_what_is_finished_and_run_nothing(opened, monkeypatch):
     opened.results(["constant", "ffn1", "ffn2"])
     assert compare.over_splits(opened).empty

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 PROFILES = ("auto", "quick", "cpu", "full")
 QUICK_TRAIN_PHOTOS = 320
+OTHER_TRAININGS = 4  # seeds after the study's own that are looked for
 SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
 TOY_REASON = "takes photos of one size only, so that it has no toy scale"
@@ -342,6 +343,19 @@ class Study:
             folder = self.outputs / "runs" / name / key(experiment, self.setting)
             if (folder / "result.json").exists():
                 found.append(self.result(name))
+        return found
+
+    def other_trainings(self, results: list[Result]) -> list[Result]:
+        """The same rows from other seeds on the same split, as far as they are finished; nothing is run."""
+        found = []
+        for result in results:
+            if result.experiment.trained == "none":
+                continue
+            for seed in range(self.seed + 1, self.seed + 1 + OTHER_TRAININGS):
+                experiment = self.row(result.name, seed)
+                if (self.outputs / "runs" / result.name / key(experiment, self.setting) / "result.json").exists():
+                    titled = dataclasses.replace(experiment, title=f"{experiment.title}, from seed {seed}")
+                    found.append(run(titled, self.setting))
         return found
 
     @property
