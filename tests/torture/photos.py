@@ -306,12 +306,12 @@ def _studies(trials: Trials) -> None:
         expect(ended.clear, f"no clear error but {ended.kind}: {ended.error}")
         expect(not list((folder / "outputs").rglob("runs")), "it trained on a broken corpus")
         answer_of(in_child(lambda: study("--skip-broken")))
+        banner = answer_of(in_child(lambda: _banner(folder)))
         listed = (folder / "outputs" / "work" / "tables" / "left_out_photos.csv").read_text()
         for number in chosen:
             if f"im{number}.png" not in listed:
                 raise Failed(f"im{number}.png is not listed:\n{listed}")
         expect(len(listed.splitlines()) == 6, f"other photos are left out: {listed}")
-        banner = answer_of(in_child(lambda: _banner(folder)))
         expect(all(f"im{number}.png" in banner for number in chosen), f"the banner does not list them: {banner}")
 
 
