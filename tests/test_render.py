@@ -358,3 +358,5 @@ def test_a_published_report_calls_files_by_their_names(monkeypatch):
     log = 'a\nDownloading: &#34;https://weights.example/x.pth&#34; to /root/x.pth\nb'
     assert render.without_places(log, {}) == "a\nb"
     assert render.without_places("<pre>Downloading: x\nb</pre>", {}) == "<pre>b</pre>"
+    # The last line of a log ends what stands around the log, too.
+    assert render.without_places("<pre>a\nDownloading: x</pre></details>\n<p>b</p>", {}) == "<pre>a\n</pre></details>\n<p>b</p>"

@@ -73,7 +73,7 @@ def without_places(text: str, parameters: dict[str, Any]) -> str:
 
     Lines in which torch tells of a download are left out: they name its host.
     """
-    text = re.sub(r"(?m)(^|(?<=<pre>))Downloading: .*\n?", "", text)
+    text = re.sub(r"(?m)(^|(?<=<pre>))Downloading: [^<\n]*\n?", "", text)
     given = [part.strip() for name in PATHS for part in str(parameters.get(name, "")).split(",")]
     places = {str(Path(part).parent) for part in given if Path(part).is_absolute()} | {str(PROJECT)}
     for place in sorted(places - {"/"}, key=len, reverse=True):
