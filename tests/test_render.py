@@ -285,6 +285,7 @@ def test_names_of_saved_files_are_read_from_the_code():
     made = ["a_1", "a_2", "b"]
     assert pages.saved_names('S.save_figure(f(x), "b")', "save_figure", made, 1) == ["b"]
     assert pages.saved_names('for i in y: S.save_figure(f, f"a_{i}")', "save_figure", made, 2) == ["a_1", "a_2"]
+    assert pages.saved_names('for i in y: S.save_figure(f, f"a_{i}")', "save_figure", ["a_2", "b", "a_1"], 2) == ["a_2", "a_1"]
     assert pages.saved_names('S.save_figure(f, "b")', "save_figure", made, 2) == [], "one name cannot be two pictures"
     assert pages.saved_names('S.save_figure(f, "absent")', "save_figure", made, 1) == []
     assert pages.saved_names("%matplotlib inline", "save_figure", made, 1) == []

@@ -92,9 +92,9 @@ class _Reader:
     def __init__(self, number: int, made: list[str], photos: bool) -> None:
         self.number = number
         self.photos = photos
-        # A figure is saved as PNG and as SVG under one name.
+        # A figure is saved as PNG and as SVG under one name, which stands once here.
         self.made = {
-            folder: sorted({Path(path).stem for path in made if f"/{folder}/" in path}) for folder in ("figures", "tables")
+            folder: [*dict.fromkeys(Path(path).stem for path in made if f"/{folder}/" in path)] for folder in ("figures", "tables")
         }
         self.count = {"Figure": 0, "Table": 0}
         self.prose = _Prose()
@@ -153,7 +153,9 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
     """
     record = record or {}
     notebook = nbformat.read(path, as_version=4)
-    reader = _Reader(int(path.stem.split("_")[0]), record.get("files", []), photos)
+    # In the order in which the notebook wrote them, which is that in which it shows them.
+    made = sorted(record.get("files", []), key=lambda file: _written(path.parents[1] / file))
+    reader = _Reader(int(path.stem.split("_")[0]), made, photos)
     body: list[Markup] = []
     tagged: dict[str, Markup] = {}
     key_figures: list[dict[str, Any]] = []
@@ -182,10 +184,14 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
     return Page(path.stem, title, question, Markup().join(body), reader.prose.sections, tagged, key_figures, record)
 
 
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 def saved_names(source: str, function: str, made: list[str], count: int) -> list[str]:
     """Names under which a cell's code saved its `count` outputs through `function`; empty where they cannot be told.
 
-    A name written as an f-string, in a loop, stands for all names in `made` that fit it, ascending.
+    A name written as an f-string, in a loop, stands for all names in `made` that fit it, in their order there.
     """
     try:
         calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
@@ -200,7 +206,7 @@ def saved_names(source: str, function: str, made: list[str], count: int) -> list
             found.append(str(name.value))
         elif isinstance(name, ast.JoinedStr):
             parts = [re.escape(str(v.value)) if isinstance(v, ast.Constant) else ".+" for v in name.values]
-            found += sorted(known for known in made if re.fullmatch("".join(parts), known))
+            found += [known for known in made if re.fullmatch("".join(parts), known)]
     return found if len(found) == count else []
 
 
