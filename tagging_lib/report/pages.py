@@ -94,7 +94,8 @@ class _Reader:
         self.photos = photos
         # A figure is saved as PNG and as SVG under one name, which stands once here.
         self.made = {
-            folder: [*dict.fromkeys(Path(path).stem for path in made if f"/{folder}/" in path)] for folder in ("figures", "tables")
+            folder: list(dict.fromkeys(Path(path).stem for path in made if f"/{folder}/" in path))
+            for folder in ("figures", "tables")
         }
         self.count = {"Figure": 0, "Table": 0}
         self.prose = _Prose()
