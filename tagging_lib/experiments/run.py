@@ -146,6 +146,16 @@ def key(experiment: Experiment, setting: Setting) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def folder_of(experiment: Experiment, setting: Setting) -> Path:
+    """Where the row's result is kept, whether it is there or not."""
+    return setting.outputs / "runs" / experiment.name / key(experiment, setting)
+
+
+def is_finished(experiment: Experiment, setting: Setting) -> bool:
+    """Whether its folder holds a result, which has not been checked yet."""
+    return (folder_of(experiment, setting) / "result.json").exists()
+
+
 def run(experiment: Experiment, setting: Setting) -> Result:
     """The row's result, from its folder when that holds one for the same key, otherwise trained now.
 
@@ -154,7 +164,7 @@ def run(experiment: Experiment, setting: Setting) -> Result:
     Raises:
         WeightsUnavailable: the row starts from weights that are out of reach.
     """
-    folder = setting.outputs / "runs" / experiment.name / key(experiment, setting)
+    folder = folder_of(experiment, setting)
     stored = _load(experiment, setting, folder)
     if stored is None:
         with _alone(experiment, folder):

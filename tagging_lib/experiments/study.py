@@ -19,7 +19,7 @@ from tagging_lib.data.corpus import Corpus, open_photos
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.evaluation import thresholds, uncertainty
 from tagging_lib.experiments import compare, rows
-from tagging_lib.experiments.run import Result, key, run
+from tagging_lib.experiments.run import Result, is_finished, run
 from tagging_lib.experiments.setting import PARTS, Setting
 
 if TYPE_CHECKING:
@@ -339,9 +339,7 @@ class Study:
         """Results that are already in their folders; nothing is run."""
         found = []
         for name in self.rows() if names is None else names:
-            experiment = self.row(name)
-            folder = self.outputs / "runs" / name / key(experiment, self.setting)
-            if (folder / "result.json").exists():
+            if is_finished(self.row(name), self.setting):
                 found.append(self.result(name))
         return found
 
@@ -353,7 +351,7 @@ class Study:
                 continue
             for seed in range(self.seed + 1, self.seed + 1 + OTHER_TRAININGS):
                 experiment = self.row(result.name, seed)
-                if (self.outputs / "runs" / result.name / key(experiment, self.setting) / "result.json").exists():
+                if is_finished(experiment, self.setting):
                     titled = dataclasses.replace(experiment, title=f"{experiment.title}, from seed {seed}")
                     found.append(run(titled, self.setting))
         return found
