@@ -34,6 +34,7 @@ Profile = Annotated[str, typer.Option("--profile", help="auto, quick, cpu or ful
 Weights = Annotated[str, typer.Option("--weights", help="Folder with local weights files (*.safetensors, *.pth).")]
 Outputs = Annotated[str, typer.Option("--outputs", help="Folder for runs and the report.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+TestPhotos = Annotated[str, typer.Option("--test-photos", help="Folder or zip of unlabelled photos.")]
 Photos = Annotated[
     bool, typer.Option("--photos/--no-photos", help="Without photos of the corpus the report can be published.")
 ]
@@ -110,6 +111,7 @@ def prepare(
 def train(
     row: Annotated[str, typer.Argument(help="A row of the study, or timm:<network>.", show_default=False)],
     corpus: Corpus_ = "sample",
+    test_photos: TestPhotos = "",
     profile: Profile = "auto",
     weights: Weights = "",
     outputs: Outputs = "outputs",
@@ -131,6 +133,7 @@ def train(
         WEIGHTS=weights,
         OUTPUTS=outputs,
         DATA=str(data),
+        TEST_PHOTOS=test_photos,
         SPLIT=split,
         SKIP_BROKEN=skip_broken,
         record=False,
@@ -255,7 +258,7 @@ def original(
 @app.command(name="study")
 def run_study(
     corpus: Corpus_ = "sample",
-    test_photos: Annotated[str, typer.Option("--test-photos", help="Folder or zip of unlabelled photos.")] = "",
+    test_photos: TestPhotos = "",
     profile: Profile = "auto",
     weights: Weights = "",
     outputs: Outputs = "outputs",

@@ -24,6 +24,7 @@ from tagging_lib.errors import TaggingError
 __all__ = ["Corpus", "Problem", "check", "open_photos"]
 SAMPLE = "sample"
 SAMPLE_PHOTOS, SAMPLE_SEED = 1200, 0
+SAMPLE_TEST = "sample-test"  # its unlabelled photos
 SAMPLE_TEST_PHOTOS, SAMPLE_TEST_SEED = 200, 1
 MIRFLICKR = "mirflickr25k"
 
@@ -135,6 +136,11 @@ def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
 
         folder = data_dir / f"sample-{SAMPLE_PHOTOS}-{SAMPLE_SEED}"
         return folder if folder.exists() else sample.draw(folder, photos=SAMPLE_PHOTOS, seed=SAMPLE_SEED)
+    if path == SAMPLE_TEST:
+        from tagging_lib.data import sample
+
+        folder = data_dir / f"{SAMPLE_TEST}-{SAMPLE_TEST_PHOTOS}-{SAMPLE_TEST_SEED}"
+        return folder if folder.exists() else sample.draw_test(folder, photos=SAMPLE_TEST_PHOTOS, seed=SAMPLE_TEST_SEED)
     if path == MIRFLICKR:
         from tagging_lib.data import mirflickr
 

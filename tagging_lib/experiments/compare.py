@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,19 @@ def verdict(difference: float, p: float) -> str:
     if p >= LEVEL:
         return "not told apart"
     return "better" if difference > 0 else "worse"
+
+
+def judge(truth: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
+    """For each pair of answers whether the first is better: difference, low, high and p of a paired test, p_holm, verdict.
+
+    Answers are uint8 (N, L), or (K, N, L) of K trainings whose mean is judged. Holm's rule corrects for the number of pairs.
+    """
+    tests = [uncertainty.paired_difference(truth, first, second) for first, second in pairs]
+    corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
+    return [
+        test | {"p_holm": float(p_holm), "verdict": verdict(test["difference"], p_holm)}
+        for test, p_holm in zip(tests, corrected, strict=True)
+    ]
 
 
 def trainings(study: Study, result: Result) -> list[Result]:
@@ -50,14 +63,11 @@ def compare(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     found = {result.name: result for result in study.results(names)}
     kept = [(found[first], found[second]) for first, second in pairs if first in found and second in found]
     given = {result.name: answers(study, result) for pair in kept for result in pair}
-    truth = study.truth("test")
-    tests = [uncertainty.paired_difference(truth, given[first.name], given[second.name]) for first, second in kept]
-    corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
-    lines = []
-    for (first, second), test, p_holm in zip(kept, tests, corrected, strict=True):
-        seeds = max(len(given[first.name]), len(given[second.name]))
-        numbers = (test[name] for name in ("difference", "low", "high"))
-        lines.append([first.title, second.title, *numbers, seeds, test["p"], float(p_holm), verdict(test["difference"], p_holm)])
+    judged = judge(study.truth("test"), [(given[first.name], given[second.name]) for first, second in kept])
+    lines = [
+        test | {"row": first.title, "against": second.title, "seeds": max(len(given[row.name]) for row in (first, second))}
+        for (first, second), test in zip(kept, judged, strict=True)
+    ]
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

@@ -67,17 +67,12 @@ def join(study: Study, results: Sequence[Result]) -> pd.DataFrame:
         threshold = thresholds.best_on_grid(truth["validation"], probabilities("validation"))
         answers[name] = (members, threshold, thresholds.apply(probabilities("test"), threshold))
     alone = candidates[0].predictions("test")
-    tests = [uncertainty.paired_difference(truth["test"], answer, alone) for _, _, answer in answers.values()]
-    corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
+    judged = compare.judge(truth["test"], [(answer, alone) for _, _, answer in answers.values()])
     lines = []
-    for (name, (members, threshold, answer)), test, p_holm in zip(answers.items(), tests, corrected, strict=True):
-        score = metrics.score(truth["test"], answer)
-        low, high = uncertainty.bootstrap_interval(truth["test"], answer)
+    for (name, (members, threshold, answer)), test in zip(answers.items(), judged, strict=True):
+        score, interval = metrics.score(truth["test"], answer), uncertainty.bootstrap_interval(truth["test"], answer)
         counted = {row.title: members.count(row) for row in members}
         titles = ", ".join(title if count == 1 else f"{title} (×{count})" for title, count in counted.items())
-        numbers = (test[column] for column in ("difference", "low", "high", "p"))
-        told = compare.verdict(test["difference"], p_holm)
-        lines.append(
-            [name, titles, threshold, score["micro_f1"], low, high, score["macro_f1"], *numbers, float(p_holm), told]
-        )
+        compared = [test[column] for column in ("difference", "low", "high", "p", "p_holm", "verdict")]
+        lines.append([name, titles, threshold, score["micro_f1"], *interval, score["macro_f1"], *compared])
     return pd.DataFrame(lines, columns=COLUMNS)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.evaluation import ensemble, uncertainty
+from tagging_lib.evaluation import ensemble
 from tagging_lib.experiments import compare
 from tagging_lib.experiments.run import Result, verified_model, weights_source
 
@@ -119,15 +119,16 @@ def gains(study: Study, results: Sequence[Result]) -> pd.DataFrame:
     `difference` has its paired interval and p, which Holm's rule corrects for the number of rows.
     """
     twice = [mirrored(result) for result in results]
-    truth = study.truth("test")
-    tests = [
-        uncertainty.paired_difference(truth, second.predictions("test"), first.predictions("test"))
-        for first, second in zip(results, twice, strict=True)
+    judged = compare.judge(
+        study.truth("test"),
+        [(second.predictions("test"), first.predictions("test")) for first, second in zip(results, twice, strict=True)],
+    )
+    lines = [
+        test | {"row": first.title, "plain_f1": _micro_f1(first), "mirrored_f1": _micro_f1(second)}
+        for first, second, test in zip(results, twice, judged, strict=True)
     ]
-    corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
-    lines = []
-    for first, second, test, p_holm in zip(results, twice, tests, corrected, strict=True):
-        scored = (row.score("test")["micro_f1"] for row in (first, second))
-        numbers = (test[name] for name in ("difference", "low", "high", "p"))
-        lines.append([first.title, *scored, *numbers, float(p_holm), compare.verdict(test["difference"], p_holm)])
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _micro_f1(result: Result) -> float:
+    return result.score("test")["micro_f1"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.training.recipe import Recipe
@@ -95,6 +96,21 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class SelfTrained(Experiment):
+    """A row that also learns from the study's unlabelled photos, which carry the mean probabilities of its teachers.
+
+    Attributes:
+        teachers: rows that are trained first, from the same seed and the same labelled photos.
+    """
+
+    teachers: tuple[Experiment, ...] = ()
+
+    def with_seed(self, seed: int) -> SelfTrained:
+        teachers = tuple(teacher.with_seed(seed) for teacher in self.teachers)
+        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, seed=seed), teachers=teachers)
+
+
+@dataclass(frozen=True)
 class OriginalScore:
     """One row of the original report: micro scores on its test set, train F1 ÷ validation F1, training time in seconds."""
 
@@ -146,6 +162,12 @@ def _stage(name: str, title: str, network: str, views: int, group: str = "transf
     )
 
 
+def _self_trained(row: Experiment, *teachers: Experiment) -> SelfTrained:
+    values = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
+    changed = {"name": f"{row.name}_pseudo", "title": f"{row.title}, pseudo-labels", "teachers": teachers}
+    return SelfTrained(**(values | changed))
+
+
 MOBILENET = "timm:mobilenetv1_100"
 # Networks of later years by name of their rows: title, timm's name with the weights' tag, side in px that they were made for.
 MODERN = {
@@ -168,6 +190,11 @@ CHANGED_STAGES = {
     "no_ema": ("no averaged weights", dataclasses.replace(LONG_STAGE_RECIPE, ema=0.0)),
     "equal_rates": ("the backbone as fast as the head", dataclasses.replace(LONG_STAGE_RECIPE, backbone_rate=1.0)),
 }
+
+MOBILENET_STAGE = _stage(
+    "mobilenetv1_stage_224", "MobileNet-V1 at 224 px, last stage", MOBILENET, views=4, recipe=LONG_STAGE_RECIPE
+)
+DENSENET_STAGE = _stage("densenet169_stage_224", "DenseNet-169 at 224 px, last stage", "densenet169", views=2)
 
 ROWS: tuple[Experiment, ...] = (
     Experiment("constant", "Constant answer", "baselines", "constant", trained="none"),
@@ -245,8 +272,10 @@ ROWS: tuple[Experiment, ...] = (
         overnight=True,
     ),
     _head("densenet169_head_224", "DenseNet-169 at 224 px, head only", "densenet169", side=224, overnight=True),
-    _stage("mobilenetv1_stage_224", "MobileNet-V1 at 224 px, last stage", MOBILENET, views=4, recipe=LONG_STAGE_RECIPE),
-    _stage("densenet169_stage_224", "DenseNet-169 at 224 px, last stage", "densenet169", views=2),
+    MOBILENET_STAGE,
+    DENSENET_STAGE,
+    _self_trained(MOBILENET_STAGE, DENSENET_STAGE),
+    _self_trained(DENSENET_STAGE, DENSENET_STAGE, MOBILENET_STAGE),
     *(
         _head(
             f"densenet169_head_{name}",
@@ -269,11 +298,14 @@ ROWS: tuple[Experiment, ...] = (
         for name, (title, recipe) in CHANGED_STAGES.items()
     ),
 )
-# Pairs of a row with one value changed, and the row as it is.
-ABLATIONS = tuple(
-    (f"{base}_{name}", base)
-    for base, changed in (("densenet169_head", CHANGED_HEADS), ("mobilenetv1_stage_224", CHANGED_STAGES))
-    for name in changed
+# Pairs of a row with one value changed, and the row as it is; and of a row that learns without labels too, and without it.
+ABLATIONS = (
+    *(
+        (f"{base}_{name}", base)
+        for base, changed in (("densenet169_head", CHANGED_HEADS), ("mobilenetv1_stage_224", CHANGED_STAGES))
+        for name in changed
+    ),
+    *((row.name, row.name.removesuffix("_pseudo")) for row in ROWS if isinstance(row, SelfTrained)),
 )
 BY_NAME = {row.name: row for row in ROWS}
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
@@ -307,4 +339,5 @@ def quick(row: Experiment) -> Experiment:
     recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32)
     title = f"{row.title} (random weights)" if row.weights != "none" else row.title
     views = max(1, row.views) if heads else 0
-    return dataclasses.replace(row, title=title, weights="none", side=QUICK_SIDE, views=views, recipe=recipe)
+    more: dict[str, Any] = {"teachers": tuple(map(quick, row.teachers))} if isinstance(row, SelfTrained) else {}
+    return dataclasses.replace(row, title=title, weights="none", side=QUICK_SIDE, views=views, recipe=recipe, **more)

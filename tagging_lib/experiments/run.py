@@ -27,8 +27,8 @@ from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics, thresholds, uncertainty
 from tagging_lib.experiments.compute import compute
-from tagging_lib.experiments.rows import Experiment
-from tagging_lib.experiments.setting import ROW_CODE, Setting, code_digest, indices_digest, versions
+from tagging_lib.experiments.rows import Experiment, SelfTrained
+from tagging_lib.experiments.setting import ROW_CODE, SELF_TRAINED_CODE, Setting, code_digest, indices_digest, versions
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +130,12 @@ def key(experiment: Experiment, setting: Setting) -> str:
     # How a row is called in tables does not change what it computes.
     for label in ("title", "group", "needs_gpu", "overnight", "toy"):
         described.pop(label)
+    code: tuple[str, ...] = ROW_CODE
+    more: dict[str, Any] = {}
+    if isinstance(experiment, SelfTrained):
+        described["teachers"] = [key(teacher, setting) for teacher in experiment.teachers]
+        more["unlabelled"] = setting.unlabelled and setting.unlabelled.photos.fingerprint
+        code = (*ROW_CODE, *SELF_TRAINED_CODE)
     parts = {
         "experiment": described,
         "corpus": setting.corpus.fingerprint,
@@ -140,9 +146,9 @@ def key(experiment: Experiment, setting: Setting) -> str:
         "weights": source,
         "weights_settings": settings,
         "device": setting.device.split(":")[0],
-        "code": code_digest(ROW_CODE),
+        "code": code_digest(code),
         "versions": versions(),
-    }
+    } | more
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -153,7 +159,9 @@ def folder_of(experiment: Experiment, setting: Setting) -> Path:
 
 def is_finished(experiment: Experiment, setting: Setting) -> bool:
     """Whether its folder holds a result, which has not been checked yet."""
-    return (folder_of(experiment, setting) / "result.json").exists()
+    # Without any result of the row no key is asked for: it may take the digest of every photo.
+    anything = (setting.outputs / "runs" / experiment.name).exists()
+    return anything and (folder_of(experiment, setting) / "result.json").exists()
 
 
 def run(experiment: Experiment, setting: Setting) -> Result:
@@ -291,7 +299,15 @@ def _compute(experiment: Experiment, setting: Setting, folder: Path):
     source = weights_source(experiment, setting)
     hardware.prepare(setting.device.split(":")[0])  # before a frozen part sees its first photo, not only before training
     try:
-        return compute(experiment, setting, source, folder)
+        if not isinstance(experiment, SelfTrained):
+            return compute(experiment, setting, source, folder)
+        from tagging_lib.experiments import pseudo
+
+        answers = [
+            pseudo.ask(teacher, setting, weights_source(teacher, setting), verified_model(run(teacher, setting)))
+            for teacher in experiment.teachers
+        ]
+        return pseudo.compute(experiment, setting, answers, source, folder)
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise

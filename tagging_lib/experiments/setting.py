@@ -10,11 +10,24 @@ from pathlib import Path
 import numpy as np
 
 from tagging_lib import files
-from tagging_lib.data import statistics
+from tagging_lib.data import pixels, statistics
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.data.splits import Split
 
 PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Photos without labels (L = 0), decoded when they are first asked for and kept in `cache_dir`."""
+
+    photos: Corpus
+    cache_dir: Path
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """uint8 (M, S, S, 3)."""
+        return pixels.load(self.photos, cache_dir=self.cache_dir)
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +37,7 @@ class Setting:
     Attributes:
         pixels: uint8 (N, S, S, 3).
         train_limit: photos of the training part that are used, None for all (`quick` uses few).
+        unlabelled: photos for rows that learn without labels too, None where the study has none.
     """
 
     corpus: Corpus
@@ -33,6 +47,7 @@ class Setting:
     outputs: Path
     weights_folder: Path | None = None
     train_limit: int | None = None
+    unlabelled: Unlabelled | None = None
 
     def indices(self, part: str) -> np.ndarray:
         """Row numbers of the photos in `part` of the split, int64, ascending."""
@@ -77,6 +92,7 @@ ROW_CODE = (
     "experiments/compute.py",
     "experiments/trainer.py",
 )
+SELF_TRAINED_CODE = ("experiments/pseudo.py", "evaluation/ensemble.py")  # in the keys of rows that learn without labels too
 FEATURE_CODE = ("models/*", *(f"training/{name}.py" for name in ("augment", "batches", "features", "store")))
 
 

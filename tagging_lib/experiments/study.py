@@ -15,12 +15,12 @@ import pandas as pd
 
 from tagging_lib import files
 from tagging_lib.data import pixels, splits, statistics
-from tagging_lib.data.corpus import Corpus, open_photos
+from tagging_lib.data.corpus import SAMPLE, SAMPLE_TEST, Corpus, open_photos
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.evaluation import thresholds, uncertainty
 from tagging_lib.experiments import compare, rows
 from tagging_lib.experiments.run import Result, is_finished, run
-from tagging_lib.experiments.setting import PARTS, Setting
+from tagging_lib.experiments.setting import PARTS, Setting, Unlabelled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +35,7 @@ SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
 TOY_REASON = "takes photos of one size only, so that it has no toy scale"
 NIGHT_REASON = "takes an hour or so without a CUDA device"
+UNLABELLED_REASON, UNLABELLED_REMEDY = "learns from unlabelled photos too, and there are none", "name some with --test-photos"
 
 
 def name_in_text(name: str) -> str:
@@ -116,19 +117,11 @@ def open(
         outputs=root / OUTPUTS,
         weights_folder=root / WEIGHTS if WEIGHTS else None,
         train_limit=QUICK_TRAIN_PHOTOS if profile == "quick" else None,
+        unlabelled=_unlabelled(root / TEST_PHOTOS if TEST_PHOTOS else None, CORPUS, data_folder, SKIP_BROKEN),
     )
     if setting.weights_folder is not None and not setting.weights_folder.exists():
         raise TaggingError(f"weights folder {setting.weights_folder} does not exist: correct WEIGHTS or leave it empty")
-    test_photos = root / TEST_PHOTOS if TEST_PHOTOS else None
-    if test_photos is not None and not test_photos.exists():
-        raise TaggingError(f"test photos {test_photos} do not exist: correct TEST_PHOTOS or leave it empty")
-    if test_photos is None and CORPUS == "sample":
-        from tagging_lib.data import sample
-
-        test_photos = data_folder / "sample-test-200-1"
-        if not test_photos.exists():
-            sample.draw_test(test_photos, photos=200, seed=1)
-    study = Study(setting, profile, SEED, SEEDS, test_photos, data_folder, SKIP_BROKEN)
+    study = Study(setting, profile, SEED, SEEDS)
     if not record:
         return study
     for folder in (study.figures, study.tables):
@@ -138,6 +131,17 @@ def open(
         study.save_table(study.left_out_photos, "left_out_photos")
     files.write_json(study.outputs / "work" / "study.json", study.facts)
     return study
+
+
+def _unlabelled(path: Path | None, corpus: str, data_folder: Path, skip_broken: bool) -> Unlabelled | None:
+    """The photos at the path; the sample corpus brings its own, any other has none without a path."""
+    if path is None:
+        if corpus != SAMPLE:
+            return None
+    elif not path.exists():
+        raise TaggingError(f"test photos {path} do not exist: correct TEST_PHOTOS or leave it empty")
+    photos = open_photos(path or SAMPLE_TEST, data_dir=data_folder, skip_broken=skip_broken)
+    return Unlabelled(photos, data_folder / "cache")
 
 
 def write_figure(figure: Figure, path: Path) -> list[Path]:
@@ -157,9 +161,6 @@ class Study:
     profile: str
     seed: int
     n_seeds: int
-    test_photos: Path | None
-    data_folder: Path
-    skip_broken: bool = False
     _left_out: dict[str, tuple[str, str]] = field(default_factory=dict)
     _results: dict[tuple[str, int], Result] = field(default_factory=dict)
 
@@ -180,6 +181,11 @@ class Study:
     def pixels(self) -> np.ndarray:
         """uint8 (N, S, S, 3)."""
         return self.setting.pixels
+
+    @property
+    def unlabelled(self) -> Unlabelled | None:
+        """The photos that nobody has labelled, where the study has such."""
+        return self.setting.unlabelled
 
     @property
     def split(self) -> splits.Split:
@@ -321,11 +327,15 @@ class Study:
             if self.toy and not experiment.toy:
                 self._left_out[name] = (TOY_REASON, GPU_REMEDY)
                 continue
+            if isinstance(experiment, rows.SelfTrained) and self.setting.unlabelled is None:
+                self._left_out[name] = (UNLABELLED_REASON, UNLABELLED_REMEDY)
+                continue
             if experiment.needs_gpu and self.profile == "cpu":
                 self._left_out[name] = ("too slow without a CUDA device", GPU_REMEDY)
                 continue
             if experiment.overnight and self.profile == "cpu" and not self.finished([name]):
-                remedy = f"run `tagging train {name}` with the same --corpus, --weights and --profile, then this again"
+                same = "--corpus, --test-photos, --weights and --profile"
+                remedy = f"run `tagging train {name}` with the same {same}, then this again"
                 self._left_out[name] = (NIGHT_REASON, remedy)
                 continue
             try:
@@ -484,12 +494,10 @@ class Study:
         """Predictions of the final model for the unlabelled test photos, also written to files; None without photos."""
         from tagging_lib.experiments import final
 
-        if self.test_photos is None:
+        if self.unlabelled is None:
             return None
-        photos = open_photos(self.test_photos, data_dir=self.data_folder, skip_broken=self.skip_broken)
-        return final.predict_folder(
-            final.folder(self), photos, cache_dir=self.data_folder / "cache", outputs=final.folder(self)
-        )
+        outputs, cache_dir = final.folder(self), self.unlabelled.cache_dir
+        return final.predict_folder(outputs, self.unlabelled.photos, cache_dir=cache_dir, outputs=outputs)
 
 
 HEADLINE = [

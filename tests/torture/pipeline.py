@@ -127,7 +127,7 @@ def everything(folder: Path) -> dict[str, Any]:
     from tagging_lib.report import render
 
     setting = open_setting(folder)
-    study = Study(setting, "quick", 42, 1, None, folder / "data")
+    study = Study(setting, "quick", 42, 1)
     splits.write_csv(setting.split, setting.corpus, study.tables / "split.csv")
     results = [run.run(row, setting) for row in rows()]
     found = {result.name: outcome(result) for result in results}
