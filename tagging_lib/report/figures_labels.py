@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import PowerNorm
@@ -28,9 +28,6 @@ from tagging_lib.report.style import (
     row_height,
     styled,
 )
-
-if TYPE_CHECKING:
-    pass
 
 LEGIBLE_MATRIX = 44  # labels: with more, their names at SMALL points would not fit beside a matrix of page width
 NUMBERED_MATRIX = 16  # labels: with more, numbers of SMALL points would not fit into the cells
