@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -163,3 +164,16 @@ def test_the_studys_own_differ_from_their_base_in_the_teachers_alone(row):
     differing = {field.name for field in dataclasses.fields(base) if getattr(row, field.name) != getattr(base, field.name)}
     assert differing == {"name", "title"} and row.teachers and (row.name, base.name) in rows.ABLATIONS
     assert all(teacher == rows.find(teacher.name) for teacher in row.teachers)
+
+
+def test_the_final_model_says_that_it_has_seen_them(opened, monkeypatch):
+    result = opened.result(ROW)
+    opened.save_thresholds(pd.DataFrame({"row": [ROW], "threshold": [0.5]}))
+    monkeypatch.setattr(study.Study, "best", lambda _: result)
+    described = opened.final_model()
+    assert described["row"] == ROW and described["unlabelled_photos"] == len(opened.corpus)
+    card = (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")
+    assert f"It has also seen {len(opened.corpus)} photos without labels" in card
+    monkeypatch.setattr(study.Study, "best", lambda _: opened.result("ffn1"))
+    assert opened.final_model()["unlabelled_photos"] == 0
+    assert "photos without labels" not in (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")

@@ -52,6 +52,7 @@ def train(study: Study) -> dict[str, Any]:
         "corpus": study.corpus.name,
         "fingerprint": study.corpus.fingerprint,
         "based_on": best.details["model_sha256"],
+        "unlabelled_photos": best.details.get("unlabelled_photos", 0),
     }
     model_file, model_json = folder(study) / "model.safetensors", folder(study) / "model.json"
     if model_json.exists() and model_file.exists():
@@ -97,6 +98,11 @@ def _card(described: dict[str, Any]) -> str:
         f"- A label is given where its probability is at least {described['threshold']:.2f}.",
         "- `tagging predict <this folder> <folder of photos>` applies it.",
     ]
+    if described["unlabelled_photos"]:
+        lines.append(
+            f"- It has also seen {described['unlabelled_photos']:,} photos without labels, with what other networks said of them "
+            "in the place of labels."
+        )
     gendered = sorted({"male", "female"} & set(described["labels"]))
     if gendered:
         lines.append(
