@@ -217,7 +217,7 @@ def history(epochs: int) -> pd.DataFrame:
 def test_learning_curves_name_the_best_epoch_and_the_constant():
     figure = figures.learning_curves(history(5), "ResNet", constant_f1=0.9)
     assert figure.heading == "ResNet: validation F1 peaks at 0.700 in epoch 3 of 5"
-    assert "Below a constant answer (0.900): it" in texts(figure)
+    assert "Below a constant answer, which scores 0.900" in texts(figure)
     assert any(list(line.get_ydata()) == [0.9, 0.9] for line in figure.axes[0].lines)
     several = figures.learning_curves({"one": history(5), "two": history(2)})
     assert several.heading == "one validates best, with F1 0.700" and len(several.axes) == 4

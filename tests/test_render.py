@@ -361,3 +361,29 @@ def test_a_published_report_calls_files_by_their_names(monkeypatch):
     assert render.without_places("<pre>Downloading: x\nb</pre>", {}) == "<pre>b</pre>"
     # The last line of a log ends what stands around the log, too.
     assert render.without_places("<pre>a\nDownloading: x</pre></details>\n<p>b</p>", {}) == "<pre>a\n</pre></details>\n<p>b</p>"
+
+
+def test_figures_that_are_left_out_together_leave_one_sentence(outputs):
+    finish(outputs, "01_first", code("for i in range(3):\n    show(i)", picture(), picture(), picture()))
+    render.build_report(outputs, photos=False)
+    html, _ = read(outputs, "01_first.html")
+    assert html.count('class="withheld"') == 1 and "3 figures of photos are left out of this copy" in html
+
+
+@pytest.mark.parametrize(
+    ("source", "ran", "said"),
+    [
+        ("assert a\nassert b, 'text'", True, "All 2 checks held"),
+        ("if a:\n    assert b", True, "1 check held"),
+        ("assert a", False, None),
+        ("a = 1", True, None),
+        ("%timeit a", True, None),
+    ],
+)
+def test_checks_that_held_are_told_where_they_have_run(outputs, source, ran, said):
+    cell = code(source)
+    cell.execution_count = 3 if ran else None
+    finish(outputs, "01_first", cell)
+    render.build_report(outputs)
+    html, _ = read(outputs, "01_first.html")
+    assert ('class="checked"' in html) == (said is not None) and (said or "") in html

@@ -62,8 +62,18 @@ def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_o
     assert "Macro-F1" not in frame and "Group" not in frame
     assert tables.headline(headline().assign(groups=["", "ab"])).frame["Group"].tolist() == ["–", "ab"]
     assert "Seeds" not in tables.headline(headline().assign(seeds=1)).frame
-    brief = tables.headline(headline().assign(epochs=3, weights="none", ratio_of_f1=1.1), brief=True).frame
-    assert list(brief) == [title for title in frame if title not in ("F1 train ÷ validation", "Weights", "Epochs")]
+    made_of = headline().assign(epochs=[0, 25], weights="none", ratio_of_f1=[NAN, 1.1])
+    assert list(tables.headline(made_of).frame) == list(frame), "what rows are made of stands in a table of its own"
+    details = tables.details(made_of)
+    assert list(details.frame) == ["Row", "Weights", "Epochs", "Micro-F1", "F1 train ÷ validation", "Training time"]
+    assert details.frame.iloc[1].tolist() == ["Row | A", "none", "25", "0.759", "1.100", "42 min 22 s"]
+    assert '<table class="headline">' in details._repr_html_()
+
+
+def test_thresholds_have_the_decimals_of_the_grid_and_nothing_is_less_than_zero_by_less_than_shown():
+    table = pd.DataFrame({"threshold": [0.05, 0.35], "gain": [-0.0004, -0.0006]})
+    shown = tables.scores(table)
+    assert shown["threshold"].tolist() == ["0.05", "0.35"] and shown["gain"].tolist() == ["0.000", "-0.001"]
 
 
 def test_html_escapes_every_text():

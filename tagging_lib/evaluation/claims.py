@@ -92,7 +92,7 @@ def _verdict(holds: bool) -> str:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,}" + (f" ({part / whole:.0%})" if whole else "")
+    return f"{part:,} of {whole:,}" + (f" ({100 * part / whole:.0f} %)" if whole else "")
 
 
 def _p(p: float) -> str:
@@ -114,7 +114,8 @@ def hardest(answers: Answers) -> Iterator[Line]:
     usable = np.isfinite(drawn[:, chosen]).all(axis=1)
     last = np.nanmax(drawn[np.ix_(usable, chosen)], axis=1) < np.nanmin(drawn[np.ix_(usable, others)], axis=1)
     named = ", ".join(f"{label} {scores[place]:.3f}" for label, place in zip(HARD, chosen, strict=True))
-    number = f"{named}; lowest of the others {np.nanmin(scores[others]):.3f}; the last three in {last.mean():.0%} of resamples"
+    share = f"the last three in {100 * last.mean():.0f} % of resamples"
+    number = f"{named}; lowest of the others {np.nanmin(scores[others]):.3f}; {share}"
     yield claim, number, _verdict(last.mean() >= 1 - LEVEL)
 
 
@@ -230,8 +231,8 @@ def persons_imply_people(answers: Answers) -> Iterator[Line]:
             share = float(people[carriers].mean())
             error = 1.96 * np.sqrt(share * (1 - share) / carriers.sum())
             found.append(share - error > max(0.5, float(people.mean())))
-            texts.append(f"{label} {share:.0%}")
-    number = f"carry people too: {', '.join(texts) or 'no such photo'}; of all photos {people.mean():.0%}"
+            texts.append(f"{label} {100 * share:.0f} %")
+    number = f"carry people too: {', '.join(texts) or 'no such photo'}; of all photos {100 * people.mean():.0f} %"
     yield "Male, female and baby photos are very often people photos", number, _verdict(bool(found) and all(found))
 
 

@@ -105,8 +105,7 @@ def explore(
         about += ". Toy scale: shows that it works, not how well."
     page = write(study.corpus, indices, rows, study.pixels if photos else None, about=about)
     counted = f"{len(indices):,} {part} photos with the answers of {len(rows)} row{'s' * (len(rows) != 1)}"
-    size = f"{len(page) / 1e6:.1f} MB" if len(page) >= 50_000 else f"{len(page) / 1e3:.0f} kB"
-    return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export ({size}).")
+    return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export.")
 
 
 def write(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], pixels: np.ndarray | None = None, *, about: str = "") -> str:

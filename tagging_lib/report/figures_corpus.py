@@ -109,10 +109,11 @@ def _decimal_log_ticks(axes: Any, low: float, high: float) -> None:
 
 
 @styled
-def channel_histograms(pixels: np.ndarray, indices: np.ndarray) -> Page:
+def channel_histograms(pixels: np.ndarray, indices: np.ndarray, means: np.ndarray | None = None) -> Page:
     """Distribution of red, green and blue over the photos at `indices` of uint8 pixels (N, S, S, 3), with the means.
 
-    Of more than 2,000 photos, 2,000 evenly spread ones are counted.
+    Of more than 2,000 photos, 2,000 evenly spread ones are counted. `means` (3,) on [0, 1] are those of all photos; without
+    them the means of the counted ones are shown.
     """
     indices = np.asarray(indices)
     if not len(indices):
@@ -123,7 +124,7 @@ def channel_histograms(pixels: np.ndarray, indices: np.ndarray) -> Page:
         values = np.asarray(pixels[photo]).reshape(-1, 3)
         counts += [np.bincount(values[:, channel], minlength=256) for channel in range(3)]
     shares = counts / counts.sum(axis=1, keepdims=True)
-    means = shares @ np.arange(256) / 255
+    means = shares @ np.arange(256) / 255 if means is None else np.asarray(means)
     names = list(CHANNEL_COLORS)
     strongest, weakest = names[int(means.argmax())], names[int(means.argmin())]
     title = f"{strongest.capitalize()} is the strongest channel on average, {weakest} the weakest"

@@ -196,7 +196,8 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
         axes.axvline(floor, color=INK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
     seen = []
     for place in range(len(table)):
-        trained = str(column["trained"][place]) if column["trained"][place] in TRAINED_MARKERS else "all"
+        trained = "none" if place in constants else column["trained"][place]
+        trained = trained if trained in TRAINED_MARKERS else "all"
         color, value = TRAINED_COLORS[trained], table.micro_f1[place]
         seen.append(trained)
         if np.isfinite([table.low[place], table.high[place]]).all():
@@ -218,7 +219,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
             )
         text += f"  {letters[place]}" if letters[place] else ""
         axes.annotate(text, (1.015, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
-    axes.set_yticks(range(len(table)), [name(text, 40) for text in titles])
+    axes.set_yticks(range(len(table)), [name(text, 44) for text in titles])
     axes.set_ylim(len(table) - 0.4, -0.7)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(9))

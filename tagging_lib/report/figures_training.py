@@ -108,8 +108,10 @@ def _learning_message(rows: Mapping[str, pd.DataFrame], title: str, constant_f1:
     if constant_f1 is None:
         return message, ""
     below = [row for row, value in best.items() if value < constant_f1]
+    if below and len(rows) == 1:
+        return message, f"Below a constant answer, which scores {constant_f1:.3f}"
     if below:
-        who = "it" if len(rows) == 1 else "all" if len(below) == len(rows) else listed([clean(row) for row in below], 4)
+        who = "all" if len(below) == len(rows) else listed([clean(row) for row in below], 4)
         return message, f"Below a constant answer ({constant_f1:.3f}): {who}"
     return message, f"A constant answer scores {constant_f1:.3f}"
 

@@ -106,7 +106,9 @@ def scores(answered: list[Answered]) -> pd.DataFrame:
         found = metrics.score(row.targets, row.predictions)
         low, high = uncertainty.bootstrap_interval(row.targets, row.predictions)
         printed = rows.ORIGINAL.get(row.name)
-        line: dict[str, Any] = {"row": row.name, "title": row.title, "micro_f1": found["micro_f1"], "low": low, "high": high}
+        trained = rows.BY_NAME[row.name].trained if row.name in rows.BY_NAME else "all"
+        line: dict[str, Any] = {"row": row.name, "title": row.title, "trained": trained}
+        line |= {"micro_f1": found["micro_f1"], "low": low, "high": high}
         for name in ("f1", "precision", "recall"):
             line |= {name: found[f"micro_{name}"], f"printed_{name}": getattr(printed, name) if printed else float("nan")}
         agrees = printed and all(

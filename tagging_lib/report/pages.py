@@ -23,7 +23,8 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 TEXT_TAGS = {"a", "abbr", "b", "br", "code", "div", "em", "i", "p", "small", "span", "strong", "sub", "sup"}
 ATTRIBUTES = ["class", "colspan", "rowspan", "scope", "title"]
-WITHHELD = Markup('<p class="withheld">A figure of photos is left out of this copy of the report.</p>\n')
+WITHHELD = Markup('<p class="withheld">{} left out of this copy of the report.</p>\n')
+CHECKED = Markup('<p class="checked">{} when this page was made; the code beside this line says what {} about.</p>\n')
 NOTEBOOK_LINK = re.compile(r"^(?:\./)?([0-9]{2}_\w+)\.ipynb(#.*)?$")
 
 
@@ -127,11 +128,14 @@ class _Reader:
             for output, name in zip(found, saved_names(cell.source, kind, self.made[folder], len(found)), strict=False)
         }
         log = "".join(output["text"] for output in outputs if output["text"])
+        withheld = sum(map(self.withheld, images))
+        if withheld:
+            yield WITHHELD.format("A figure of photos is" if withheld == 1 else f"{withheld} figures of photos are")
         for output in outputs:
             data, image = output["data"], _image(output)
             if image is not None and self.withheld(output):
-                yield WITHHELD
-            elif image is not None:
+                continue
+            if image is not None:
                 yield self.figure(image, "Figure", links.get(id(output), Markup()))
             elif "text/html" in data:
                 content = Markup(_open_scroll() + "{}</div>").format(clean_html(_joined(data["text/html"])))
@@ -174,7 +178,7 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
                 body.append(Markup('<p class="question">{}</p>\n').format(question))
             body.append(reader.markdown(source))
         elif cell.cell_type == "code":
-            outputs = list(reader.outputs(cell))
+            outputs = list(reader.outputs(cell)) or _checked(cell)
             body += [*outputs, _code(cell, tags)]
             for tag in tags:
                 tagged[tag] = tagged.get(tag, Markup()) + Markup().join(
@@ -183,6 +187,18 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
             if "key-figure" in tags:
                 key_figures += _key_figures(cell, reader)
     return Page(path.stem, title, question, Markup().join(body), reader.prose.sections, tagged, key_figures, record)
+
+
+def _checked(cell: Any) -> list[Markup]:
+    """A sentence for a cell that only asserts: it has run to its end, so all of it holds."""
+    try:
+        statements = list(ast.walk(ast.parse(cell.source)))
+    except SyntaxError:  # a magic command
+        return []
+    claims = sum(isinstance(statement, ast.Assert) for statement in statements)
+    if not claims or cell.get("execution_count") is None:
+        return []
+    return [CHECKED.format(*(("1 check held", "it is") if claims == 1 else (f"All {claims} checks held", "they are")))]
 
 
 def _written(path: Path) -> int:

@@ -24,7 +24,7 @@ def number(value: Any, digits: int = 3) -> str:
         return "yes" if value else "no"
     if isinstance(value, (int, np.integer)):
         return f"{value:,}"
-    return f"{value:.{digits}f}"
+    return f"{value:z.{digits}f}"  # z: nothing is a little less than zero
 
 
 def interval(value: float, low: float, high: float, digits: int = 3) -> str:
@@ -59,13 +59,14 @@ def duration(seconds: float | None) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table of finished texts that Jupyter shows as HTML, with `caption` above it."""
+    """A table of finished texts that Jupyter shows as HTML, with `caption` above it; `kind` is its class for style sheets."""
 
     frame: pd.DataFrame
     caption: str = ""
+    kind: str = ""
 
     def _repr_html_(self) -> str:
-        return to_html(self.frame, self.caption)
+        return to_html(self.frame, self.caption, self.kind)
 
     def _repr_markdown_(self) -> str:
         return to_markdown(self.frame)
@@ -82,7 +83,7 @@ def numbers(table: pd.DataFrame, caption: str = "", digits: int = 3) -> Table:
 def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """The same table as texts: numbers by `number`, columns of seconds by `duration`, of p-values by `p_value`.
 
-    Names of columns lose their underscores.
+    Thresholds have as many decimals as the original's grid. Names of columns lose their underscores.
     """
     formatted = {}
     for column in map(str, table.columns):
@@ -91,6 +92,8 @@ def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
             written = duration
         elif column.split("_")[0] == "p" and pd.api.types.is_float_dtype(table[column]):
             written = p_value
+        elif column == "threshold":
+            written = threshold
         title = column.replace("_seconds", "_time").replace("seconds", "time").replace("_", " ")
         formatted[title] = [written(value) for value in table[column]]
     return pd.DataFrame(formatted, dtype=object)
@@ -101,49 +104,68 @@ def p_value(p: float) -> str:
     return "< 0.001" if 0 <= p < 0.0005 else number(float(p))
 
 
+def threshold(value: float) -> str:
+    """A threshold of the grid, or of a row."""
+    return number(value, 2)
+
+
 def _text(value: Any, digits: int) -> str:
     return value if isinstance(value, str) else number(value, digits) if np.isscalar(value) or value is None else str(value)
 
 
-# What a row is made of, and how far it has learnt the training photos by heart: the chapters show it, the index does not.
-DETAILS = ("ratio_of_f1", "original_ratio_of_f1", "weights", "augmentation", "epochs")
-
-
-def headline(table: pd.DataFrame, caption: str = "", brief: bool = False) -> Table:
+def headline(table: pd.DataFrame, caption: str = "") -> Table:
     """The study's headline table: each row's micro-F1 with its interval, beside the original's values.
 
     Rows that share a letter under *Group* are not told apart by a paired test, corrected for all pairs of rows.
-    Columns that are absent, or hold nothing in any row, are left out, and with `brief` those of `DETAILS`; rows keep their order.
+    Columns that are absent, or hold nothing in any row, are left out; rows keep their order.
     """
     columns: dict[str, list[str]] = {"Row": [str(title) for title in table["title"]]}
     if {"micro_f1", "low", "high"} <= set(table):
         columns["Micro-F1 [95 %]"] = [interval(*row) for row in table[["micro_f1", "low", "high"]].itertuples(index=False)]
-    plain: list[tuple[str, str, Callable[[Any], str]]] = [
+    columns |= _written(
+        table,
         ("Group", "groups", lambda letters: letters or UNDEFINED),
         ("Original F1", "original_f1", number),
         ("Precision", "precision", number),
         ("Recall", "recall", number),
         ("Macro-F1", "macro_f1", number),
-        ("F1 train ÷ validation", "ratio_of_f1", number),
-        ("Original ratio", "original_ratio_of_f1", number),
-        ("Threshold", "threshold", lambda value: number(value, 2)),
+        ("Threshold", "threshold", threshold),
         ("Training time", "seconds", duration),
         ("Original time", "original_seconds", duration),
-        ("Weights", "weights", str),
         ("Trained", "trained", str),
-        ("Augmentation", "augmentation", str),
-        ("Epochs", "epochs", lambda value: number(int(value))),
-    ]
-    for title, column, written in plain:
-        if brief and column in DETAILS:
-            continue
-        if column in table and table[column].notna().any():
-            columns[title] = [written(value) if pd.notna(value) else UNDEFINED for value in table[column]]
+    )
     if "seeds" in table and (table["seeds"] > 1).any():
         spread = table["f1_sd"] if "f1_sd" in table else [float("nan")] * len(table)
         pairs = zip(table["seeds"], spread, strict=True)
         columns["Seeds"] = [f"{int(seeds)} (± {number(sd)})" if seeds > 1 else "1" for seeds, sd in pairs]
-    return Table(pd.DataFrame(columns, dtype=object), caption)
+    return Table(pd.DataFrame(columns, dtype=object), caption, "headline")
+
+
+def details(table: pd.DataFrame, caption: str = "") -> Table:
+    """What the rows of a headline table are made of, what they cost, and how far they know their training photos by heart."""
+    columns = _written(
+        table,
+        ("Row", "title", str),
+        ("Weights", "weights", str),
+        ("Trained", "trained", str),
+        ("Augmentation", "augmentation", str),
+        ("Epochs", "epochs", lambda value: number(int(value))),
+        ("Micro-F1", "micro_f1", number),
+        ("F1 train ÷ validation", "ratio_of_f1", number),
+        ("Original ratio", "original_ratio_of_f1", number),
+        ("Training time", "seconds", duration),
+        ("Original time", "original_seconds", duration),
+    )
+    return Table(pd.DataFrame(columns, dtype=object), caption, "headline")
+
+
+def _written(table: pd.DataFrame, *columns: tuple[str, str, Callable[[Any], str]]) -> dict[str, list[str]]:
+    """Columns as title, name and how a value is written; those that are absent, or hold nothing in any row, are left out."""
+    return {
+        title: [write(value) if pd.notna(value) else UNDEFINED for value in table[column]]
+        for title, column, write in columns
+        if column in table and table[column].notna().any()
+    }
 
 
 def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and did not run") -> Table:
@@ -153,14 +175,15 @@ def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and d
     return Table(scores(table), caption)
 
 
-def to_html(table: pd.DataFrame, caption: str = "") -> str:
+def to_html(table: pd.DataFrame, caption: str = "", kind: str = "") -> str:
     """The table as HTML without its index; every text is escaped; numbers are aligned right, texts left.
 
     Cells carry the classes `number` and `text`, for a page whose policy forbids inline styles.
     """
     right = _right_aligned(table)
     heads = "".join(_cell("th", column, right[i], ' scope="col"') for i, column in enumerate(table.columns))
-    lines = ["<table>", f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{heads}</tr></thead>"]
+    opened = f'<table class="{html.escape(kind)}">' if kind else "<table>"
+    lines = [opened, f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{heads}</tr></thead>"]
     lines.append("<tbody>")
     for first, *rest in _texts(table):
         cells = [_cell("th", first, right[0], ' scope="row"')]
