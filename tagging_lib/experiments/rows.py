@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.training.recipe import Recipe
@@ -90,7 +90,7 @@ class Experiment:
     overnight: bool = False
     toy: bool = True
 
-    def with_seed(self, seed: int) -> Experiment:
+    def with_seed(self, seed: int) -> Self:
         """The same row trained from another seed."""
         return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, seed=seed))
 
@@ -105,9 +105,8 @@ class SelfTrained(Experiment):
 
     teachers: tuple[Experiment, ...] = ()
 
-    def with_seed(self, seed: int) -> SelfTrained:
-        teachers = tuple(teacher.with_seed(seed) for teacher in self.teachers)
-        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, seed=seed), teachers=teachers)
+    def with_seed(self, seed: int) -> Self:
+        return dataclasses.replace(super().with_seed(seed), teachers=tuple(teacher.with_seed(seed) for teacher in self.teachers))
 
 
 @dataclass(frozen=True)
