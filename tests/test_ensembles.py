@@ -47,7 +47,7 @@ def test_three_unrelated_rows_together_beat_the_best_of_them(study, rows):
     table = ensembles.join(study, rows)
     assert list(table.columns) == ensembles.COLUMNS and len(table) == 4
     mean = table[table.ensemble == "Mean of the best 3"].iloc[0]
-    assert set(mean.members.split(", ")) == {"Good", "Fair", "Like"}
+    assert set(mean.members.split("; ")) == {"Good", "Fair", "Like"}
     assert mean.verdict == "better" and mean.difference_low > 0 and mean.p_holm >= mean.p
     assert (table.low <= table.micro_f1).all() and (table.micro_f1 <= table.high).all()
 

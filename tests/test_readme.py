@@ -43,6 +43,27 @@ def test_the_best_row_comes_first_with_its_interval_and_the_rest_of_the_file_sta
     assert page.read_text() == text, "filling twice changes nothing"
 
 
+def test_means_over_splits_and_ensembles_follow_where_the_report_has_them(report):
+    alone = readme.results(report)
+    assert "over splits" not in alone and "joined" not in alone
+    splits = {"row": ["Weak"], "seeds": ["42, 43"], "micro_f1": [0.7974], "micro_sd": [0.0041]}
+    splits |= {"macro_f1": [0.699], "macro_sd": [0.0121]}
+    pd.DataFrame(splits).to_csv(report / "tables" / "03_splits.csv", index=False)
+    joined = {"ensemble": ["Mean"], "members": ["Weak; A | B (×2)"], "threshold": [0.35], "micro_f1": [0.8013], "low": [0.7905]}
+    joined |= {"high": [0.8117], "macro_f1": [0.711], "difference": [-0.0076], "difference_low": [-0.0123]}
+    joined |= {"difference_high": [-0.003], "p": [0.0013], "p_holm": [0.0052], "verdict": ["worse"]}
+    pd.DataFrame(joined).to_csv(report / "tables" / "03_ensembles.csv", index=False)
+    text = readme.results(report)
+    assert text.startswith(alone)
+    (over,) = [line for line in text.splitlines() if line.startswith("| Weak") and "±" in line]
+    assert [cell.strip() for cell in over.strip("|").split("|")] == ["Weak", "42, 43", "0.797 ± 0.004", "0.699 ± 0.012"]
+    (mean,) = [line for line in text.splitlines() if line.startswith("| Mean")]
+    assert "0.801 \\[0.790, 0.812\\]" in mean and "-0.008 \\[-0.012, -0.003\\]" in mean and "0.005" in mean
+    assert "worse" in mean and "Weak; A \\| B (×2)" in mean
+    pd.DataFrame(columns=list(splits)).to_csv(report / "tables" / "03_splits.csv", index=False)
+    assert "over splits" not in readme.results(report), "an empty table is none"
+
+
 def test_what_is_missing_is_named_and_nothing_is_written(report, tmp_path):
     page = tmp_path / "README.md"
     page.write_text("# Title\n")

@@ -122,6 +122,20 @@ def test_other_splits_give_mean_and_spread_of_what_is_finished_and_run_nothing(o
     assert (table.lowest[0], table.highest[0]) == (min(both), max(both))
 
 
+def test_pairs_of_rows_are_compared_on_every_split_where_both_are_finished(opened, monkeypatch):
+    opened.results(["ffn1", "ffn2", "cnn"])
+    others = [opened.on_split(seed) for seed in (43, 45)]
+    for other, names in zip(others, (["ffn1", "ffn2"], ["ffn1", "ffn2", "cnn"]), strict=True):
+        other.results(names)
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
+    table = compare.pairs_over_splits(opened, [("ffn1", "ffn2"), ("cnn", "ffn2"), ("ffn2", "resnet34_head")])
+    assert table.seeds.tolist() == ["42, 43, 45", "42, 45"]
+    gained = [each.result("ffn1").score()["micro_f1"] - each.result("ffn2").score()["micro_f1"] for each in (opened, *others)]
+    assert table.difference[0] == pytest.approx(np.mean(gained)) and table.sd[0] == pytest.approx(np.std(gained, ddof=1))
+    assert (table.lowest[0], table.highest[0]) == (min(gained), max(gained))
+    assert compare.pairs_over_splits(opened, [("ffn1", "vgg16")]).empty, "vgg16 is finished nowhere"
+
+
 def test_rows_without_their_weights_are_left_out_with_the_reason(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()

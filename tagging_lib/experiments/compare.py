@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
 SPLIT_COLUMNS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
+PAIR_COLUMNS = ["row", "against", "seeds", "difference", "sd", "lowest", "highest"]
 OTHER_SPLITS = 4  # seeds after the study's own that are looked for
 LEVEL = grouping.LEVEL
 
@@ -83,8 +84,7 @@ def over_splits(study: Study, names: list[str] | None = None) -> pd.DataFrame:
     here: `tagging train ROW --seed SEED` does. Columns: title, seeds, micro_f1 with its sd, its lowest and highest value,
     macro_f1 with its sd. Without such rows the table is empty.
     """
-    studies = [study, *(study.on_split(study.seed + step) for step in range(1, OTHER_SPLITS + 1))]
-    finished = {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in studies}
+    finished = _on_splits(study, names)
     lines = []
     for name, first in finished[study.seed].items():
         found = {seed: results[name].score("test") for seed, results in finished.items() if name in results}
@@ -95,3 +95,28 @@ def over_splits(study: Study, names: list[str] | None = None) -> pd.DataFrame:
         seeds = ", ".join(map(str, found))
         lines.append([first.title, seeds, micro_mean, micro_sd, min(micro), max(micro), macro_mean, macro_sd])
     return pd.DataFrame(lines, columns=SPLIT_COLUMNS).sort_values("micro_f1", ascending=False, ignore_index=True)
+
+
+def pairs_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Pairs of rows that are finished on other splits too: test micro-F1 of the first minus that of the second on each split.
+
+    Columns: titles of both rows, seeds, mean difference, its standard deviation, lowest and highest value. No p-value: the
+    splits divide the same photos, so that their differences are not independent. Nothing is run here; without such pairs
+    the table is empty.
+    """
+    finished = _on_splits(study, list(dict.fromkeys(name for pair in pairs for name in pair)))
+    lines = []
+    for first, second in pairs:
+        both = {seed: (rows[first], rows[second]) for seed, rows in finished.items() if first in rows and second in rows}
+        if study.seed not in both or len(both) < 2:
+            continue
+        gained = [ours.score("test")["micro_f1"] - theirs.score("test")["micro_f1"] for ours, theirs in both.values()]
+        titles = [result.title for result in both[study.seed]]
+        lines.append([*titles, ", ".join(map(str, both)), *uncertainty.over_seeds(gained), min(gained), max(gained)])
+    return pd.DataFrame(lines, columns=PAIR_COLUMNS)
+
+
+def _on_splits(study: Study, names: list[str] | None) -> dict[int, dict[str, Result]]:
+    """By seed and row what is finished on the study's own split and on those of the seeds after it."""
+    studies = [study, *(study.on_split(study.seed + step) for step in range(1, OTHER_SPLITS + 1))]
+    return {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in studies}

@@ -72,7 +72,7 @@ def join(study: Study, results: Sequence[Result]) -> pd.DataFrame:
     for (name, (members, threshold, answer)), test in zip(answers.items(), judged, strict=True):
         score, interval = metrics.score(truth["test"], answer), uncertainty.bootstrap_interval(truth["test"], answer)
         counted = {row.title: members.count(row) for row in members}
-        titles = ", ".join(title if count == 1 else f"{title} (×{count})" for title, count in counted.items())
+        titles = "; ".join(title if count == 1 else f"{title} (×{count})" for title, count in counted.items())
         compared = [test[column] for column in ("difference", "low", "high", "p", "p_holm", "verdict")]
         lines.append([name, titles, threshold, score["micro_f1"], *interval, score["macro_f1"], *compared])
     return pd.DataFrame(lines, columns=COLUMNS)

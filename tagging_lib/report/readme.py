@@ -13,10 +13,21 @@ from tagging_lib.report import tables
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 HEADLINE = "05_headline.csv"
 COLUMNS = ("Row", "Micro-F1 [95 %]", "Original F1", "Precision", "Recall", "Macro-F1", "Threshold", "Training time", "Seeds")
+# Tables of chapter 3 that follow the headline, where the report has them: what is said of each, and its columns.
+FURTHER = {
+    "03_splits.csv": (
+        "Mean ± standard deviation over splits of the corpus, each of them trained from its own seed:",
+        ["row", "seeds", "micro f1 ± sd", "macro f1 ± sd"],
+    ),
+    "03_ensembles.csv": (
+        "Rows joined, chosen and weighted on validation, against the row that is best there:",
+        ["ensemble", "micro f1 [95 %]", "macro f1", "difference [95 %]", "p (Holm)", "verdict", "members"],
+    ),
+}
 
 
 def results(report: Path) -> str:
-    """Markdown: what was run on what, and the headline table of the report in this folder.
+    """Markdown: what was run on what, the headline table of the report in this folder, its means over splits and ensembles.
 
     Raises:
         TaggingError: the folder holds no complete report.
@@ -36,10 +47,17 @@ def results(report: Path) -> str:
         f"torch {manifest['versions']['torch']}",
         f"rendered {manifest['rendered'][:10]}",
     ]
-    return (
+    parts = [
         f"Printed by `{manifest['command']}` ({'; '.join(facts)}). Scores are on the test part at the threshold with the best "
-        "validation F1; in brackets 95 % bootstrap intervals over test photos.\n\n" + tables.to_markdown(shown)
-    )
+        "validation F1; in brackets 95 % bootstrap intervals over test photos.",
+        tables.to_markdown(shown),
+    ]
+    for name, (told, columns) in FURTHER.items():
+        further = report / "tables" / name
+        found = tables.scores(pd.read_csv(further)) if further.exists() else pd.DataFrame()
+        if len(found):
+            parts += [told, tables.to_markdown(found[columns])]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def fill(readme: Path, report: Path) -> None:

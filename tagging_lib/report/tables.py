@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,16 @@ import pandas as pd
 
 UNDEFINED = "–"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|$~!<>&])")
+# Scores that stand in one column with the bounds or the deviation that follow them.
+SPREADS = {
+    ("difference", "low", "high"),
+    ("difference", "difference_low", "difference_high"),
+    ("difference", "sd"),
+    ("f1", "low", "high"),
+    ("micro_f1", "low", "high"),
+    ("micro_f1", "micro_sd"),
+    ("macro_f1", "macro_sd"),
+}
 NUMBER = re.compile(r"^[-−+<]?\s*[\d.,]+(\s*(%|s|min|h|px|M)\b.*)?(\s*\[.*\])?(\s*±.*)?$")
 
 
@@ -27,17 +38,28 @@ def number(value: Any, digits: int = 3) -> str:
     return f"{value:z.{digits}f}"  # z: nothing is a little less than zero
 
 
-def interval(value: float, low: float, high: float, digits: int = 3) -> str:
-    """A score with its interval.
+def interval(value: float, low: float, high: float, digits: int = 3, sign: str = "") -> str:
+    """A score with its interval; with `sign` "+" a difference with its own.
 
-    >>> interval(0.7591, 0.7463, 0.7704)
-    '0.759 [0.746, 0.770]'
+    >>> interval(0.7591, 0.7463, 0.7704), interval(0.0041, -0.0021, 0.009, sign="+")
+    ('0.759 [0.746, 0.770]', '+0.004 [-0.002, +0.009]')
     """
     if not np.isfinite(value):
         return UNDEFINED
     if not (np.isfinite(low) and np.isfinite(high)):
-        return number(value, digits)
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+        return f"{value:{sign}z.{digits}f}"
+    return f"{value:{sign}z.{digits}f} [{low:{sign}z.{digits}f}, {high:{sign}z.{digits}f}]"
+
+
+def spread(mean: float, deviation: float, digits: int = 3, sign: str = "") -> str:
+    """A mean with its standard deviation, which a single value has not.
+
+    >>> spread(0.797, 0.0041), spread(0.797, float("nan"))
+    ('0.797 ± 0.004', '0.797')
+    """
+    if not (np.isfinite(mean) and np.isfinite(deviation)):
+        return interval(mean, deviation, deviation, digits, sign)
+    return f"{mean:{sign}z.{digits}f} ± {number(float(deviation), digits)}"
 
 
 def duration(seconds: float | None) -> str:
@@ -83,20 +105,33 @@ def numbers(table: pd.DataFrame, caption: str = "", digits: int = 3) -> Table:
 def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
     """The same table as texts: numbers by `number`, columns of seconds by `duration`, of p-values by `p_value`.
 
-    Thresholds have as many decimals as the original's grid. Names of columns lose their underscores.
+    A score and the bounds of its 95 % interval, or its standard deviation, become one column (`SPREADS`), a difference with
+    its sign. Thresholds have as many decimals as the original's grid. Names of columns lose their underscores.
     """
     formatted = {}
-    for column in map(str, table.columns):
-        written: Callable[[Any], str] = lambda value: _text(value, digits)  # noqa: E731
-        if column.split("_")[-1] == "seconds" and pd.api.types.is_numeric_dtype(table[column]):
+    names = list(map(str, table.columns))
+    while names:
+        columns = next((found for found in (tuple(names[:3]), tuple(names[:2])) if found in SPREADS), (names[0],))
+        del names[: len(columns)]
+        column, title = columns[0], _title(columns[0])
+        written: Callable[..., str] = lambda value: _text(value, digits)  # noqa: E731
+        if len(columns) > 1:
+            written, title = (interval, f"{title} [95 %]") if len(columns) == 3 else (spread, f"{title} ± sd")
+            written = partial(written, digits=digits, sign="+" if column == "difference" else "")
+        elif column.split("_")[-1] == "seconds" and pd.api.types.is_numeric_dtype(table[column]):
             written = duration
         elif column.split("_")[0] == "p" and pd.api.types.is_float_dtype(table[column]):
             written = p_value
         elif column == "threshold":
             written = threshold
-        title = column.replace("_seconds", "_time").replace("seconds", "time").replace("_", " ")
-        formatted[title] = [written(value) for value in table[column]]
+        formatted[title] = [written(*values) for values in zip(*(table[name] for name in columns), strict=True)]
     return pd.DataFrame(formatted, dtype=object)
+
+
+def _title(column: str) -> str:
+    if column == "p_holm":
+        return "p (Holm)"
+    return column.replace("_seconds", "_time").replace("seconds", "time").replace("_", " ")
 
 
 def p_value(p: float) -> str:
@@ -169,10 +204,11 @@ def _written(table: pd.DataFrame, *columns: tuple[str, str, Callable[[Any], str]
 
 
 def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and did not run") -> Table:
-    """Rows left out (columns row, reason, how to get it); one line that says so when every row ran."""
+    """Rows left out (columns row, reason, how to get it), together where they share both; one line when every row ran."""
     if not len(table):
         table = pd.DataFrame({"row": ["none"], "reason": ["every row of this profile ran"], "how to get it": [UNDEFINED]})
-    return Table(scores(table), caption)
+    table = table.groupby(["reason", "how to get it"], sort=False, dropna=False)["row"].agg("; ".join).reset_index()
+    return Table(scores(table[["row", "reason", "how to get it"]]), caption)
 
 
 def to_html(table: pd.DataFrame, caption: str = "", kind: str = "") -> str:
