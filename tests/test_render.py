@@ -299,6 +299,7 @@ def test_command_writes_options_that_differ_from_their_defaults():
 def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outputs):
     """What may show a photo stays out, in the page as in the folder; figures of numbers stay."""
     import numpy as np
+    from PIL import Image
 
     from tagging_lib.experiments.study import write_figure
     from tagging_lib.report import figures
@@ -325,6 +326,10 @@ def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outp
     html, page = read(outputs, "01_first.html")
     assert len(page.all("img")) == 1 and html.count('class="withheld"') == 2
     assert sorted(p.name for p in (outputs / "report" / "figures").iterdir()) == ["01_numbers.png", "01_numbers.svg"]
+    (whole_figure,) = [path for path in made if path.name == "01_numbers.png"]
+    with Image.open(outputs / "report" / "figures" / "01_numbers.png") as small, Image.open(whole_figure) as full:
+        assert small.mode == "P" and small.size == full.size
+        assert np.abs(np.asarray(small.convert("RGB"), int) - np.asarray(full.convert("RGB"), int)).mean() < 1
     assert "01_photos" not in read(outputs, "index.html")[0] and PIXEL not in html
 
 

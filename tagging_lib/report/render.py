@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.report import explorer, notebooks, original_page, pages, records, style
@@ -88,6 +90,13 @@ def _defaults(function) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
 
 
+def _copy_smaller(source: Path, target: Path) -> None:
+    """A figure without photos in 256 colours, for a copy that is published: a third of the bytes, and alike to the eye."""
+    with Image.open(source) as figure:
+        reduced = figure.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        reduced.save(target, optimize=True, dpi=figure.info.get("dpi"))
+
+
 def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool, current: records.Current) -> None:
     templates = environment()
     recomputed = original_page.read(outputs)
@@ -97,7 +106,10 @@ def _write(folder: Path, outputs: Path, found: list[pages.Page], photos: bool, c
             continue
         target = folder / Path(path).relative_to("work")
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(outputs / path, target)
+        if not photos and target.suffix == ".png":
+            _copy_smaller(outputs / path, target)
+        else:
+            shutil.copyfile(outputs / path, target)
     for name in ("figures", "tables"):
         (folder / name).mkdir(exist_ok=True)
     shutil.copyfile(HERE / "page.css", folder / "page.css")
