@@ -200,6 +200,13 @@ def test_forest_has_every_row_its_interval_the_original_and_the_constant():
     assert "0.745  [0.735, 0.755]" in texts(figure)
 
 
+def test_a_long_name_of_a_row_stands_whole_in_the_forest_and_in_its_title():
+    long = "MobileNet-V1 at 224 px, last stage, the backbone as fast as the head"
+    figure = figures.forest(headline().assign(title=lambda table: table.title.replace("Network $B$", long)))
+    assert figure.heading.startswith(f"{long} scores best")
+    assert figure.axes[0].get_yticklabels()[0].get_text().replace("\n", " ") == long
+
+
 @pytest.mark.parametrize("rows", [0, 1, 40])
 def test_forest_of_few_and_many_rows(rows):
     table = pd.concat([headline().iloc[2:3]] * rows) if rows else headline().iloc[:0]
@@ -219,10 +226,22 @@ def test_learning_curves_name_the_best_epoch_and_the_constant():
     assert figure.heading == "ResNet: validation F1 peaks at 0.700 in epoch 3 of 5"
     assert "Below a constant answer, which scores 0.900" in texts(figure)
     assert any(list(line.get_ydata()) == [0.9, 0.9] for line in figure.axes[0].lines)
-    several = figures.learning_curves({"one": history(5), "two": history(2)})
-    assert several.heading == "one validates best, with F1 0.700" and len(several.axes) == 4
     for table in (history(1), history(0), history(3).assign(validation_f1=np.nan)):
         png(figures.learning_curves(table, "$row$"))
+
+
+def test_overfitting_has_a_panel_for_each_row_and_names_the_widest_gap():
+    learnt = history(5).assign(train_f1=lambda table: table.validation_f1 + 0.2)
+    rows = {"by heart": learnt, "$plain$ " + "long name " * 9: history(2), "never": history(0), "3": history(3), "4": history(8)}
+    figure = figures.overfitting(rows, constant_f1=0.3)
+    assert figure.heading.startswith("Train minus validation F1 is +0.200 for by heart, +0.000 for ")
+    panels = [axes for axes in figure.axes if axes.lines]
+    assert len(panels) == 4 and len({axes.get_ylim() for axes in panels}) == 1
+    assert all([0.3, 0.3] in [list(line.get_ydata()) for line in axes.lines] for axes in panels)
+    png(figure)
+    assert figures.overfitting({"one": history(4)}).heading == "Train minus validation F1 is +0.000 for one"
+    png(figures.overfitting({"one": history(3).assign(validation_f1=np.nan)}))
+    png(figures.overfitting({}))
 
 
 def test_threshold_curves_mark_the_choice_and_its_plateau():

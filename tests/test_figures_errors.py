@@ -25,6 +25,18 @@ def test_any_number_of_labels_with_any_names(count):
         assert figure.heading
 
 
+def test_names_of_points_cover_no_point_and_no_other_name():
+    photos, f1 = [186, 190, 221, 215, 258, 56, 3813], [0.80, 0.79, 0.80, 0.78, 0.83, 0.5, 0.89]
+    figure = figures.label_sizes(pd.DataFrame({"label": list("abcdefg"), "train_photos": photos, "f1": f1}))
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts]
+    points = axes.transData.transform(np.column_stack([photos, f1]))
+    assert len(boxes) == len(photos)
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[place + 1 :])
+    assert not any(box.contains(*point) for box in boxes for point in points)
+
+
 def test_the_matrix_names_its_largest_share_and_writes_percentages():
     shares = pd.DataFrame([[np.nan, 0.47, 0.1], [0.0, np.nan, 0.9], [0.2, 0.1, np.nan]])
     shares.index = shares.columns = ["cat", "dog", "no label"]

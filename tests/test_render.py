@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import pages, records, render
+from tagging_lib.report import pages, records, render, tables
 
 PIXEL = base64.b64encode(b"\x89PNG not really, but the report does not look inside").decode()
 EVIL = "<script>alert(1)</script><img src=http://evil.example/x.png>"
@@ -366,6 +367,17 @@ def test_a_published_report_calls_files_by_their_names(monkeypatch):
     assert render.without_places("<pre>Downloading: x\nb</pre>", {}) == "<pre>b</pre>"
     # The last line of a log ends what stands around the log, too.
     assert render.without_places("<pre>a\nDownloading: x</pre></details>\n<p>b</p>", {}) == "<pre>a\n</pre></details>\n<p>b</p>"
+
+
+def test_a_table_without_rows_is_not_shown_and_takes_no_number(outputs):
+    nothing, some = (tables.numbers(pd.DataFrame({"row": rows}))._repr_html_() for rows in ([], ["a"]))
+    one_line = {"output_type": "stream", "name": "stderr", "text": "epoch 1\n"}
+    cells = [code("a", shown(text_html=nothing)), code("b", one_line, shown(text_html=some))]
+    finish(outputs, "01_first", *cells)
+    render.build_report(outputs)
+    html = (outputs / "report" / "01_first.html").read_text()
+    assert html.count("<table") == 1 and "Table 1.1" in html and "Table 1.2" not in html
+    assert "log, 1 line<" in html
 
 
 def test_figures_that_are_left_out_together_leave_one_sentence(outputs):

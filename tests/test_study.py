@@ -132,7 +132,7 @@ def test_pairs_of_rows_are_compared_on_every_split_where_both_are_finished(opene
     assert table.seeds.tolist() == ["42, 43, 45", "42, 45"]
     gained = [each.result("ffn1").score()["micro_f1"] - each.result("ffn2").score()["micro_f1"] for each in (opened, *others)]
     assert table.difference[0] == pytest.approx(np.mean(gained)) and table.sd[0] == pytest.approx(np.std(gained, ddof=1))
-    assert (table.lowest[0], table.highest[0]) == (min(gained), max(gained))
+    assert (table.lowest_difference[0], table.highest_difference[0]) == (min(gained), max(gained))
     assert compare.pairs_over_splits(opened, [("ffn1", "vgg16")]).empty, "vgg16 is finished nowhere"
 
 

@@ -114,17 +114,19 @@ def test_scores_write_times_and_p_values_as_people_do():
     table = pd.DataFrame({"train_seconds": [61.0], "p": [1e-7], "p_holm": [0.04], "micro_f1": [0.5], "row": ["a_b"]})
     frame = tables.scores(table)
     assert frame.iloc[0].tolist() == ["1 min 1 s", "< 0.001", "0.040", "0.500", "a_b"]
-    assert list(frame) == ["train time", "p", "p (Holm)", "micro f1", "row"]
+    assert list(frame) == ["train time", "p", "p (Holm)", "micro-F1", "row"]
 
 
 def test_bounds_and_deviations_stand_beside_their_score_and_differences_have_a_sign():
     table = pd.DataFrame({"row": ["a"], "micro_f1": [0.8013], "low": [0.7905], "high": [0.8117], "macro_f1": [0.711]})
     table = table.assign(difference=0.0041, difference_low=-0.00001, difference_high=0.0083)
     frame = tables.scores(table)
-    assert list(frame) == ["row", "micro f1 [95 %]", "macro f1", "difference [95 %]"]
+    assert list(frame) == ["row", "micro-F1 [95 %]", "macro-F1", "difference [95 %]"]
     assert frame.iloc[0].tolist() == ["a", "0.801 [0.790, 0.812]", "0.711", "+0.004 [+0.000, +0.008]"]
-    spread = tables.scores(pd.DataFrame({"difference": [-0.002, 0.1], "sd": [0.0012, float("nan")], "lowest": [-0.004, 0.1]}))
-    assert spread["difference ± sd"].tolist() == ["-0.002 ± 0.001", "+0.100"] and list(spread)[1] == "lowest"
+    columns = {"difference": [-0.002, 0.1], "sd": [0.0012, float("nan")], "lowest_difference": [-0.004, 0.1], "best_f1": [0.5, 1]}
+    spread = tables.scores(pd.DataFrame(columns))
+    assert spread["difference ± sd"].tolist() == ["-0.002 ± 0.001", "+0.100"]
+    assert spread["lowest difference"].tolist() == ["-0.004", "+0.100"] and list(spread)[2] == "best F1"
     apart = tables.scores(pd.DataFrame({"people": [0.5], "low": [0.25], "high": [0.75]}))
     assert list(apart) == ["people", "low", "high"], "labels of a corpus are no bounds"
 

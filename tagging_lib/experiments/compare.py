@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
 SPLIT_COLUMNS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
-PAIR_COLUMNS = ["row", "against", "seeds", "difference", "sd", "lowest", "highest"]
+PAIR_COLUMNS = ["row", "against", "seeds", "difference", "sd", "lowest_difference", "highest_difference"]
 OTHER_SPLITS = 4  # seeds after the study's own that are looked for
 LEVEL = grouping.LEVEL
 
@@ -100,7 +100,7 @@ def over_splits(study: Study, names: list[str] | None = None) -> pd.DataFrame:
 def pairs_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Pairs of rows that are finished on other splits too: test micro-F1 of the first minus that of the second on each split.
 
-    Columns: titles of both rows, seeds, mean difference, its standard deviation, lowest and highest value. No p-value: the
+    Columns: titles of both rows, seeds, mean difference, its standard deviation, lowest and highest one. No p-value: the
     splits divide the same photos, so that their differences are not independent. Nothing is run here; without such pairs
     the table is empty.
     """

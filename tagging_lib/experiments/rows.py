@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Self
 
 from tagging_lib.errors import TaggingError
@@ -56,6 +57,7 @@ SCRATCH_RECIPE = Recipe(
     pos_weight=False,
     monitor_threshold=0.4,
 )
+PATIENT_SCRATCH_RECIPE = dataclasses.replace(SCRATCH_RECIPE, epochs=30)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Experiment:
         needs_gpu: too slow for the `cpu` profile; left out there, with that reason.
         overnight: a matter of an hour on two cores; in the `cpu` profile it is read where `tagging train` has finished it,
             and otherwise left out.
-        toy: has a toy scale. A network that takes photos of one size only has none, and the `quick` profile leaves it out.
+        toy: has a toy scale of its own. A network that takes photos of one size only has none, nor has a row that differs
+            from another one in what that scale takes away; the `quick` profile leaves both out.
     """
 
     name: str
@@ -188,6 +191,7 @@ CHANGED_STAGES = {
     "no_mixup": ("no mixup", dataclasses.replace(LONG_STAGE_RECIPE, mixup=0.0)),
     "no_ema": ("no averaged weights", dataclasses.replace(LONG_STAGE_RECIPE, ema=0.0)),
     "equal_rates": ("the backbone as fast as the head", dataclasses.replace(LONG_STAGE_RECIPE, backbone_rate=1.0)),
+    "no_augmentation": ("no augmentation", dataclasses.replace(LONG_STAGE_RECIPE, augmentation="none")),
 }
 
 MOBILENET_STAGE = _stage(
@@ -270,6 +274,16 @@ ROWS: tuple[Experiment, ...] = (
         recipe=SCRATCH_RECIPE,
         overnight=True,
     ),
+    Experiment(
+        "resnet18_scratch_patient",
+        "ResNet-18 from scratch, 96 px, 30 epochs",
+        "baselines",
+        "resnet18",
+        side=96,
+        recipe=PATIENT_SCRATCH_RECIPE,
+        overnight=True,
+        toy=False,
+    ),
     _head("densenet169_head_224", "DenseNet-169 at 224 px, head only", "densenet169", side=224, overnight=True),
     MOBILENET_STAGE,
     DENSENET_STAGE,
@@ -290,7 +304,7 @@ ROWS: tuple[Experiment, ...] = (
             f"mobilenetv1_stage_224_{name}",
             f"MobileNet-V1 at 224 px, last stage, {title}",
             MOBILENET,
-            views=4,
+            views=1 if recipe.augmentation == "none" else 4,
             group="recipe",
             recipe=recipe,
         )
@@ -299,6 +313,7 @@ ROWS: tuple[Experiment, ...] = (
 )
 # Pairs of a row with one value changed, and the row as it is; and of a row that learns without labels too, and without it.
 ABLATIONS = (
+    ("resnet18_scratch_patient", "resnet18_scratch"),
     *(
         (f"{base}_{name}", base)
         for base, changed in (("densenet169_head", CHANGED_HEADS), ("mobilenetv1_stage_224", CHANGED_STAGES))
@@ -306,6 +321,19 @@ ABLATIONS = (
     ),
     *((row.name, row.name.removesuffix("_pseudo")) for row in ROWS if isinstance(row, SelfTrained)),
 )
+
+
+def _depths() -> tuple[tuple[str, str], ...]:
+    """Pairs of transfer rows with the same network at the same size: one, and the one of which less was trained."""
+    first: dict[tuple[str, int], dict[str, str]] = {}
+    for row in ROWS:
+        if row.group == "transfer" and not isinstance(row, SelfTrained):
+            first.setdefault((row.network, row.side), {}).setdefault(row.trained, row.name)
+    ordered = [[depths[key] for key in ("all", "last-stage", "head") if key in depths] for depths in first.values()]
+    return tuple(pair for names in ordered for pair in pairwise(names))
+
+
+DEPTHS = _depths()
 BY_NAME = {row.name: row for row in ROWS}
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
 

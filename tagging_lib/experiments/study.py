@@ -33,7 +33,7 @@ QUICK_TRAIN_PHOTOS = 320
 OTHER_TRAININGS = 4  # seeds after the study's own that are looked for
 SHOWN_LEFT_OUT = 20  # photos named in the banner; all of them are in a table
 GPU_REMEDY = "run ./run_all.sh --profile full on a machine with a CUDA device"
-TOY_REASON = "takes photos of one size only, so that it has no toy scale"
+TOY_REASON = "has no toy scale of its own"
 NIGHT_REASON = "takes an hour or so without a CUDA device"
 UNLABELLED_REASON, UNLABELLED_REMEDY = "learns from unlabelled photos too, and there are none", "name some with --test-photos"
 

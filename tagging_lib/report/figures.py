@@ -21,7 +21,7 @@ from tagging_lib.report.figures_photos import (
 )
 from tagging_lib.report.figures_scores import confusion_grid, forest, per_label_bars
 from tagging_lib.report.figures_thresholds import promises, reliability_by_label
-from tagging_lib.report.figures_training import learning_curves, reliability, threshold_curves
+from tagging_lib.report.figures_training import learning_curves, overfitting, reliability, threshold_curves
 from tagging_lib.report.style import Page, label_color, label_colors, style
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "label_sizes",
     "labels_per_photo",
     "learning_curves",
+    "overfitting",
     "per_label_bars",
     "photo_grid",
     "photos_by_label",

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm, to_rgb
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import Bbox
 
 from tagging_lib.report.figures_photos import photo_grid
 from tagging_lib.report.style import (
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEGIBLE, NUMBERED = 44, 16  # labels: with more, names or numbers of SMALL points would not fit
+NAME_OFFSETS = ((7, 0), (-7, 0), (0, 8), (0, -8))  # points from a point to its name, in the order in which they are tried
 HEAT_SHARE = 0.7  # of the overlay's colour where a place speaks loudest
 
 
@@ -150,15 +153,6 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
     colors = label_colors(list(table.label))
     for row in known.itertuples():
         axes.plot(row.train_photos, row.f1, "o", color=colors[row.label], markersize=8)
-    if len(known) <= NUMBERED:
-        beside = sorted(known.itertuples(), key=lambda row: row.f1)
-        for number, row in enumerate(beside):
-            # Neighbours in height get their names on different sides, so that they do not cover one another.
-            side = 1 if number % 2 else -1
-            axes.annotate(
-                name(row.label), (row.train_photos, row.f1), (7 * side, 0), textcoords="offset points", size=SMALL,
-                va="center", ha="left" if side > 0 else "right",
-            )  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
@@ -168,7 +162,30 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
     axes.set_ylabel("F1")
     axes.grid()
     bare(axes)
+    if len(known) <= NUMBERED:
+        _name_points(figure, axes, known)
     return figure
+
+
+def _name_points(figure: Page, axes: Axes, known: pd.DataFrame) -> None:
+    """A name at each point, on the side where it covers least of the other points and names."""
+    figure.draw_without_rendering()  # settles where the points lie
+    places = axes.transData.transform(known[["train_photos", "f1"]].to_numpy(dtype=float))
+    taken = [Bbox.from_extents(*(place - 6), *(place + 6)) for place in places]
+    for row in known.itertuples():
+        written = [
+            axes.annotate(
+                name(row.label), (row.train_photos, row.f1), offset, textcoords="offset points", size=SMALL,
+                ha={7: "left", -7: "right", 0: "center"}[offset[0]], va={8: "bottom", -8: "top", 0: "center"}[offset[1]],
+            )
+            for offset in NAME_OFFSETS
+        ]  # fmt: skip
+        boxes = [text.get_window_extent() for text in written]
+        covered = [sum(box.overlaps(other) for other in taken) for box in boxes]
+        best = int(np.argmin(covered))
+        taken.append(boxes[best])
+        for text in written[:best] + written[best + 1 :]:
+            text.remove()
 
 
 @styled

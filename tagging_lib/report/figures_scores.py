@@ -37,6 +37,7 @@ from tagging_lib.report.style import (
     row_height,
     styled,
     tint,
+    wrapped,
 )
 
 TRAINED_MARKERS = {"all": "o", "last-stage": "^", "head": "s", "none": "D"}
@@ -47,6 +48,7 @@ TRAINED_NAMES = {
     "none": "untrained",
 }
 CONSTANT = "constant"
+NAME_WIDTH = 42  # characters on a line of a row's name
 GRID_COLUMNS, GRID_STEP, CELL_WIDTH, CELL_HEIGHT = 5, 1.78, 0.65, 0.57  # inches, but for the first
 
 
@@ -219,7 +221,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
             )
         text += f"  {letters[place]}" if letters[place] else ""
         axes.annotate(text, (1.015, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
-    axes.set_yticks(range(len(table)), [name(text, 44) for text in titles])
+    axes.set_yticks(range(len(table)), [wrapped(text, NAME_WIDTH) for text in titles])
     axes.set_ylim(len(table) - 0.4, -0.7)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(9))
@@ -238,7 +240,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
 
 
 def _forest_message(table: pd.DataFrame, titles: Any, letters: pd.Series, floor: float | None) -> str:
-    message = f"{clean(titles[0], 44)} scores best, with F1 {table.micro_f1[0]:.3f}"
+    message = f"{clean(titles[0], 2 * NAME_WIDTH)} scores best, with F1 {table.micro_f1[0]:.3f}"
     overlapping = int((table.high[1:] >= table.low[0]).sum())
     alike = sum(grouping.alike(letters[0], other) for other in letters[1:])
     if letters[0]:

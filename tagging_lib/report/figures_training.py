@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from tagging_lib.report.style import (
@@ -21,69 +22,89 @@ from tagging_lib.report.style import (
     Page,
     bare,
     clean,
-    listed,
-    name,
     nothing_to_show,
     page,
     styled,
+    wrapped,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
+CURVE_COLUMNS, CURVE_NAME_WIDTH = 3, 34  # panels side by side; characters on a line of a row's name above one
 PLATEAU = 0.004  # F1: thresholds closer than this to the best one are called as good
 
 
 @styled
-def learning_curves(
-    history: pd.DataFrame | Mapping[str, pd.DataFrame], title: str = "", constant_f1: float | None = None
-) -> Page:
-    """Micro-F1 and loss against the epoch, of one row (`title` names it) or of several by name, a line of axes each.
+def learning_curves(history: pd.DataFrame, title: str = "", constant_f1: float | None = None) -> Page:
+    """Micro-F1 and loss of one row against the epoch; `title` names it.
 
     Columns: epoch, train_loss, train_f1, validation_loss, validation_f1. `constant_f1` is the constant answer's score.
     """
-    rows = dict(history) if isinstance(history, Mapping) else {title: history}
-    rows = {row: table for row, table in rows.items() if len(table)}
-    if not rows:
+    if not len(history):
         return nothing_to_show(f"{clean(title, 60)}: no epoch was trained" if title else "No epoch was trained", "No history.")
-    message, subtitle = _learning_message(rows, title, constant_f1)
-    figure = page(message, 2.55 * len(rows) + 0.3, subtitle)
-    grid = figure.subplots(len(rows), 2, squeeze=False, sharey="col", sharex=True)
-    for line, (row, table) in zip(grid, rows.items(), strict=True):
-        best = _best_epoch(table)
-        for axes, measure in zip(line, ("f1", "loss"), strict=True):
-            for part, style_ in (("train", "--"), ("validation", "-")):
-                column = f"{part}_{measure}"
-                if column in table:
-                    marker = "o" if len(table) < 3 else None
-                    axes.plot(table.epoch, table[column], style_, color=PART_COLORS[part], marker=marker, label=part)
-            if best is not None:
-                axes.axvline(table.epoch[best], color=RULE, linewidth=1, zorder=0)
-            if measure == "f1" and best is not None:
-                axes.plot(
-                    table.epoch[best],
-                    table.validation_f1[best],
-                    "o",
-                    color=PART_COLORS["validation"],
-                    markersize=6,
-                )
-            if measure == "f1" and constant_f1 is not None:
-                axes.axhline(constant_f1, color=INK, linewidth=1, linestyle=(0, (1, 2)), label="constant answer")
-            heading = {"f1": "micro-F1", "loss": "loss"}[measure]
-            axes.set_title(f"{name(row, 34)}: {heading}" if len(rows) > 1 else heading)
-            axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(5))
-            axes.grid(axis="y")
-            bare(axes, keep="bottom")
-    for axes in grid[:, 0]:
-        axes.set_ylim(0, min(1.0, 1.12 * max(axes.get_ylim()[1], 0.05)))
-    last = max(float(table.epoch.max()) for table in rows.values())
-    for axes in grid[-1]:
-        axes.set_xlim(0.5, last + 0.5)
+    figure = page(_learning_message(history, title), 2.85, _against_constant(history, constant_f1))
+    both = figure.subplots(1, 2)
+    for axes, measure in zip(both, ("f1", "loss"), strict=True):
+        _draw_curves(axes, history, measure, constant_f1 if measure == "f1" else None)
+        axes.set_title({"f1": "micro-F1", "loss": "loss"}[measure])
         axes.set_xlabel("epoch")
+    both[0].set_ylim(0, _f1_top(both[0]))
+    handles, texts = both[0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside lower center", ncols=len(texts))
+    return figure
+
+
+@styled
+def overfitting(histories: Mapping[str, pd.DataFrame], constant_f1: float | None = None, title: str | None = None) -> Page:
+    """Micro-F1 on training and validation photos against the epoch, a small panel for each row, all on one scale.
+
+    Columns as for `learning_curves`; rows that trained no epoch are left out.
+    """
+    rows = {row: table for row, table in histories.items() if len(table)}
+    if not rows:
+        return nothing_to_show(title or "No epoch was trained", "No history.")
+    columns = min(len(rows), CURVE_COLUMNS)
+    lines = -(-len(rows) // columns)
+    subtitle = "Micro-F1 at one fixed probability; the dot: the epoch that is kept"
+    figure = page(title or _gap_message(rows), 1.75 * lines + 0.35, subtitle)
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    for axes in grid.flat[len(rows) :]:
+        axes.set_axis_off()
+    panels = grid.flat[: len(rows)]
+    for axes, (row, table) in zip(panels, rows.items(), strict=True):
+        _draw_curves(axes, table, "f1", constant_f1)
+        axes.set_title(wrapped(row, CURVE_NAME_WIDTH), size=SMALL)
+    for axes in panels[-columns:]:
+        axes.set_xlabel("epoch")
+    grid[0, 0].set_ylim(0, max(map(_f1_top, panels)))
     handles, texts = grid[0, 0].get_legend_handles_labels()
     figure.legend(handles, texts, loc="outside lower center", ncols=len(texts))
     return figure
+
+
+def _draw_curves(axes: Axes, table: pd.DataFrame, measure: str, constant_f1: float | None) -> None:
+    best = _best_epoch(table)
+    for part, style_ in (("train", "--"), ("validation", "-")):
+        column = f"{part}_{measure}"
+        if column in table:
+            marker = "o" if len(table) < 3 else None
+            axes.plot(table.epoch, table[column], style_, color=PART_COLORS[part], marker=marker, label=part)
+    if best is not None:
+        axes.axvline(table.epoch[best], color=RULE, linewidth=1, zorder=0)
+        if measure == "f1":
+            axes.plot(table.epoch[best], table.validation_f1[best], "o", color=PART_COLORS["validation"], markersize=6)
+    if constant_f1 is not None:
+        axes.axhline(constant_f1, color=INK, linewidth=1, linestyle=(0, (1, 2)), label="constant answer")
+    axes.set_xlim(0.5, float(table.epoch.max()) + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.grid(axis="y")
+    bare(axes, keep="bottom")
+
+
+def _f1_top(axes: Axes) -> float:
+    return min(1.0, 1.12 * max(axes.get_ylim()[1], 0.05))
 
 
 def _best_epoch(table: pd.DataFrame) -> Any:
@@ -91,29 +112,34 @@ def _best_epoch(table: pd.DataFrame) -> Any:
     return scores.idxmax() if scores is not None and scores.notna().any() else None
 
 
-def _learning_message(rows: Mapping[str, pd.DataFrame], title: str, constant_f1: float | None) -> tuple[str, str]:
-    best = {row: table.validation_f1[place] for row, table in rows.items() if (place := _best_epoch(table)) is not None}
-    if not best:
-        return title or "Training, epoch by epoch", "No validation score was kept"
-    if len(rows) == 1:
-        row, table = next(iter(rows.items()))
-        place = _best_epoch(table)
-        message = f"validation F1 peaks at {best[row]:.3f} in epoch {table.epoch[place]:g} of {table.epoch.max():g}"
-        message = f"{clean(row, 60)}: {message}" if row else message[0].upper() + message[1:]
-    else:
-        top = max(best, key=lambda row: best[row])
-        message = f"{clean(top, 60)} validates best, with F1 {best[top]:.3f}"
-        if title:
-            message = f"{clean(title, 60)}: {message}"
+def _learning_message(table: pd.DataFrame, title: str) -> str:
+    best = _best_epoch(table)
+    if best is None:
+        return title or "Training, epoch by epoch"
+    message = f"validation F1 peaks at {table.validation_f1[best]:.3f} in epoch {table.epoch[best]:g} of {table.epoch.max():g}"
+    return f"{clean(title, 60)}: {message}" if title else message[0].upper() + message[1:]
+
+
+def _against_constant(table: pd.DataFrame, constant_f1: float | None) -> str:
+    best = _best_epoch(table)
+    if best is None:
+        return "No validation score was kept"
     if constant_f1 is None:
-        return message, ""
-    below = [row for row, value in best.items() if value < constant_f1]
-    if below and len(rows) == 1:
-        return message, f"Below a constant answer, which scores {constant_f1:.3f}"
-    if below:
-        who = "all" if len(below) == len(rows) else listed([clean(row) for row in below], 4)
-        return message, f"Below a constant answer ({constant_f1:.3f}): {who}"
-    return message, f"A constant answer scores {constant_f1:.3f}"
+        return ""
+    if table.validation_f1[best] < constant_f1:
+        return f"Below a constant answer, which scores {constant_f1:.3f}"
+    return f"A constant answer scores {constant_f1:.3f}"
+
+
+def _gap_message(rows: Mapping[str, pd.DataFrame]) -> str:
+    """Which row knows its training photos best by heart in the epoch that is kept, and which least."""
+    kept = {row: table.loc[best] for row, table in rows.items() if (best := _best_epoch(table)) is not None}
+    gaps = {row: float(epoch.train_f1 - epoch.validation_f1) for row, epoch in kept.items() if "train_f1" in epoch}
+    if not gaps:
+        return "Training, epoch by epoch"
+    widest, narrowest = max(gaps, key=lambda row: gaps[row]), min(gaps, key=lambda row: gaps[row])
+    message = f"Train minus validation F1 is {gaps[widest]:+.3f} for {clean(widest, 60)}"
+    return message if widest == narrowest else f"{message}, {gaps[narrowest]:+.3f} for {clean(narrowest, 60)}"
 
 
 @styled

@@ -20,6 +20,7 @@ import nbformat
 from markupsafe import Markup, escape
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ROWLESS = re.compile(r"<tbody>\s*</tbody>")  # a table that holds nothing but its heads
 TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
 TEXT_TAGS = {"a", "abbr", "b", "br", "code", "div", "em", "i", "p", "small", "span", "strong", "sub", "sup"}
 ATTRIBUTES = ["class", "colspan", "rowspan", "scope", "title"]
@@ -137,6 +138,8 @@ class _Reader:
                 continue
             if image is not None:
                 yield self.figure(image, "Figure", links.get(id(output), Markup()))
+            elif "text/html" in data and ROWLESS.search(_joined(data["text/html"])):
+                continue  # the text beside it says why there is nothing
             elif "text/html" in data:
                 content = Markup(_open_scroll() + "{}</div>").format(clean_html(_joined(data["text/html"])))
                 yield self.figure(content, "Table", links.get(id(output), Markup()))
@@ -146,8 +149,9 @@ class _Reader:
                 yield Markup("<pre>{}</pre>\n").format(ANSI.sub("", _joined(data["text/plain"])))
         if log.strip():
             lines = ANSI.sub("", log).rstrip().splitlines()
-            yield Markup('<details class="log"><summary>log, {} lines</summary><pre>{}</pre></details>\n').format(
-                len(lines), "\n".join(lines)
+            counted = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
+            yield Markup('<details class="log"><summary>log, {}</summary><pre>{}</pre></details>\n').format(
+                counted, "\n".join(lines)
             )
 
 

@@ -17,11 +17,11 @@ COLUMNS = ("Row", "Micro-F1 [95 %]", "Original F1", "Precision", "Recall", "Macr
 FURTHER = {
     "03_splits.csv": (
         "Mean ± standard deviation over splits of the corpus, each of them trained from its own seed:",
-        ["row", "seeds", "micro f1 ± sd", "macro f1 ± sd"],
+        ["row", "seeds", "micro-F1 ± sd", "macro-F1 ± sd"],
     ),
     "03_ensembles.csv": (
         "Rows joined, chosen and weighted on validation, against the row that is best there:",
-        ["ensemble", "micro f1 [95 %]", "macro f1", "difference [95 %]", "p (Holm)", "verdict", "members"],
+        ["ensemble", "micro-F1 [95 %]", "macro-F1", "difference [95 %]", "p (Holm)", "verdict", "members"],
     ),
 }
 

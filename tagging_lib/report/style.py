@@ -202,6 +202,15 @@ def name(label: object, limit: int = 28) -> str:
     return written(clean(label, limit))
 
 
+def wrapped(label: object, width: int, lines: int = 2) -> str:
+    """`name` on as many as `lines` lines of `width` characters."""
+    text = clean(label, lines * width)
+    fitting = balanced(text, width)
+    if len(fitting) > lines:
+        fitting = textwrap.wrap(text, width, max_lines=lines, placeholder="…")
+    return written("\n".join(fitting))
+
+
 def quoted(label: object, limit: int = 28) -> str:
     """A label within a sentence."""
     return f"“{clean(label, limit)}”"

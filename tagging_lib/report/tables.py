@@ -124,6 +124,8 @@ def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
             written = p_value
         elif column == "threshold":
             written = threshold
+        elif column.split("_")[-1] == "difference":
+            written = difference
         formatted[title] = [written(*values) for values in zip(*(table[name] for name in columns), strict=True)]
     return pd.DataFrame(formatted, dtype=object)
 
@@ -131,12 +133,18 @@ def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
 def _title(column: str) -> str:
     if column == "p_holm":
         return "p (Holm)"
-    return column.replace("_seconds", "_time").replace("seconds", "time").replace("_", " ")
+    title = column.replace("_seconds", "_time").replace("seconds", "time").replace("_", " ")
+    return re.sub(r"\bf1\b", "F1", re.sub(r"\b(micro|macro) f1\b", r"\1-F1", title))
 
 
 def p_value(p: float) -> str:
     """A p-value with three decimals, never as zero."""
     return "< 0.001" if 0 <= p < 0.0005 else number(float(p))
+
+
+def difference(value: float) -> str:
+    """A difference of scores with its sign."""
+    return f"{value:+z.3f}" if np.isfinite(value) else UNDEFINED
 
 
 def threshold(value: float) -> str:
