@@ -241,6 +241,8 @@ def test_overfitting_has_a_panel_for_each_row_and_names_the_widest_gap():
     png(figure)
     assert figures.overfitting({"one": history(4)}).heading == "Train minus validation F1 is +0.000 for one"
     png(figures.overfitting({"one": history(3).assign(validation_f1=np.nan)}))
+    once = figures.overfitting({"one": history(1)})
+    assert [tick for tick in once.axes[0].get_xticks() if 0.5 <= tick <= 1.5] == [1]
     png(figures.overfitting({}))
 
 

@@ -97,7 +97,7 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, measure: str, constant_f1: flo
     if constant_f1 is not None:
         axes.axhline(constant_f1, color=INK, linewidth=1, linestyle=(0, (1, 2)), label="constant answer")
     axes.set_xlim(0.5, float(table.epoch.max()) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))  # one epoch has one tick
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.grid(axis="y")
     bare(axes, keep="bottom")
