@@ -18,10 +18,10 @@ from benchmarks import growth, material, references
 from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
-from tagging_lib.experiments import final
-from tagging_lib.experiments.rows import HEAD_RECIPE
+from tagging_lib.inference.predict import predict_photos
 from tagging_lib.models.cutting import cut
 from tagging_lib.models.preprocessing import IMAGENET
+from tagging_lib.runs.rows import HEAD_RECIPE
 from tagging_lib.training import features, fit
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.recipe import Recipe
@@ -184,7 +184,7 @@ def predicting(scale: Scale, scratch: Path) -> list[Row]:
 
     def ours() -> None:
         folder = next(folders)
-        final.predict_folder(model, found, outputs=folder)
+        predict_photos(model, found, outputs=folder)
 
     def reference() -> None:
         references.plain_decode(paths, torch.get_num_threads())

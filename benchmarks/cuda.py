@@ -18,9 +18,10 @@ import torch
 
 from benchmarks import material, references
 from benchmarks.timing import Row, ratio, seconds
-from tagging_lib.experiments import rows as experiments
+from tagging_lib.models import hardware
 from tagging_lib.models.preprocessing import IMAGENET
-from tagging_lib.training import fit, hardware
+from tagging_lib.runs import rows
+from tagging_lib.training import fit
 from tagging_lib.training.batches import PhotoBatches
 from tagging_lib.training.recipe import Recipe
 
@@ -122,13 +123,13 @@ def whole_recipe(scale: Scale, scratch: Path, device: str) -> list[Row]:
 
 def run_recipe(scratch: Path, corpus: int, side: int, device: str, network: str, epochs: int) -> dict[str, float]:
     """What the fresh process does; seconds of its parts."""
-    from tagging_lib.experiments.run import run
+    from tagging_lib.runs.run import run
 
     started = time.perf_counter()
     setting = material.setting(scratch, corpus, side, device)
     opened = time.perf_counter()
-    recipe = dataclasses.replace(experiments.ORIGINAL_RECIPE, epochs=epochs)
-    row = experiments.Experiment("benchmark", "Benchmark", "transfer", network, weights="imagenet", side=side, recipe=recipe)
+    recipe = dataclasses.replace(rows.ORIGINAL_RECIPE, epochs=epochs)
+    row = rows.Experiment("benchmark", "Benchmark", "transfer", network, weights="imagenet", side=side, recipe=recipe)
     result = run(row, setting)
     scores, interval = result.score(), result.interval
     logging.getLogger(__name__).info(

@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks import material
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
-from tagging_lib.experiments import final
+from tagging_lib.inference.predict import predict_photos
 from tagging_lib.models.preprocessing import IMAGENET
 from tagging_lib.training import features, fit
 from tagging_lib.training.batches import PhotoBatches
@@ -73,7 +73,7 @@ def frozen_features(made: Path, scratch: Path) -> None:
 
 def predicting(made: Path, scratch: Path) -> None:
     """JPEG files to a CSV of tags."""
-    final.predict_folder(made / "model", open_photos(made / "images"), outputs=scratch)
+    predict_photos(made / "model", open_photos(made / "images"), outputs=scratch)
 
 
 KINDS: dict[str, Callable[[Path, Path], None]] = {

@@ -15,10 +15,10 @@ from torch import nn
 from tagging_lib import files
 from tagging_lib.data import pixels, splits
 from tagging_lib.data.corpus import Corpus
-from tagging_lib.experiments import trainer
-from tagging_lib.experiments.setting import Setting
 from tagging_lib.models import zoo
 from tagging_lib.models.preprocessing import IMAGENET
+from tagging_lib.runs import trainer
+from tagging_lib.runs.setting import Setting
 from tagging_lib.training.fit import History
 
 UNIQUE = 500  # photos that are drawn; more of them repeat these

@@ -72,7 +72,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="Another seed draws another corpus.")] = 0,
 ) -> None:
     """Draw the sample corpus: scenes in which the 14 labels of the study can be seen."""
-    from tagging_lib.data import sample as drawing
+    from tagging_lib.sample import corpus as drawing
 
     say(f"drew {photos} photos into {drawing.draw(folder, photos=photos, seed=seed)}")
 
@@ -123,7 +123,7 @@ def train(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Train one row of the study and print its test score."""
-    from tagging_lib.experiments import study
+    from tagging_lib.study import study
 
     opened = study.open(
         CORPUS=corpus,
@@ -158,12 +158,13 @@ def predict(
 ) -> None:
     """Tag photos with a trained model: a CSV with names and probabilities, and a 0/1 text file."""
     from tagging_lib.data.corpus import open_photos
-    from tagging_lib.experiments import final, study
+    from tagging_lib.inference.predict import predict_photos
+    from tagging_lib.study import study
 
     for path in photos:
         opened = open_photos(path, data_dir=data)
         target = out if len(photos) == 1 else out / opened.name
-        table = final.predict_folder(
+        table = predict_photos(
             model, opened, outputs=target, device=study.choose_device(device), sidecars=sidecars
         )
         say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
@@ -210,10 +211,10 @@ def report(
     readme: Annotated[Path | None, typer.Option("--readme", help="Put the headline table into this file, too.")] = None,
 ) -> None:
     """Render outputs/report/ anew from the notebooks that have run."""
-    from tagging_lib.report import readme as readme_section
-    from tagging_lib.report import render
+    from tagging_lib.report.pages import readme as readme_section
+    from tagging_lib.workflow import publish
 
-    index = render.build_report(Path(outputs), photos=photos)
+    index = publish.build_report(Path(outputs), photos=photos)
     say(f"report: {index}")
     if readme is not None:
         readme_section.fill(readme, index.parent)
@@ -239,7 +240,7 @@ def export_onnx(
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; model.onnx in the folder by default.")] = None,
 ) -> None:
     """Write a final model as ONNX, checked against PyTorch."""
-    from tagging_lib.experiments import onnx_export
+    from tagging_lib.inference import onnx_export
 
     say(f"onnx: {onnx_export.export(model, out)}")
 
@@ -276,7 +277,7 @@ def run_study(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Run the seven notebooks and render outputs/report/ (what run_all.sh does)."""
-    from tagging_lib.report import notebooks, render
+    from tagging_lib.workflow import notebooks, publish
 
     parameters = {
         "CORPUS": corpus,
@@ -293,7 +294,7 @@ def run_study(
     }
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)
-    say(f"report: {render.build_report(Path(outputs), photos=photos)}")
+    say(f"report: {publish.build_report(Path(outputs), photos=photos)}")
 
 
 def main() -> None:

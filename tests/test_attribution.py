@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from tagging_lib.evaluation.attribution import GRAD_CAM, GRADIENT, attribution
 from tagging_lib.models import zoo
+from tagging_lib.models.attribution import GRAD_CAM, GRADIENT, attribution
 
 
 class Corner(nn.Module):

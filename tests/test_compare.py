@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tagging_lib.evaluation import metrics
-from tagging_lib.experiments.compare import COLUMNS, answers, compare, groups
+from tagging_lib.study.compare import COLUMNS, answers, compare, groups
 
 TRUTH = (np.random.default_rng(0).random((300, 5)) < 0.3).astype(np.uint8)
 

@@ -26,13 +26,15 @@ from tagging_lib import cli
 from tagging_lib.data import splits, statistics
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.evaluation import metrics
-from tagging_lib.experiments import rows, study, trainer
-from tagging_lib.experiments.compute import compute
 from tagging_lib.models import zoo
-from tagging_lib.report import figures, notebooks, tables
+from tagging_lib.report import figures, tables
+from tagging_lib.runs import rows, trainer
+from tagging_lib.runs.compute import compute
+from tagging_lib.study import study
 from tagging_lib.training.batches import FeatureBatches
 from tagging_lib.training.fit import fit
 from tagging_lib.training.recipe import Recipe
+from tagging_lib.workflow import notebooks
 from tests.conftest import draw_corpus
 
 HERE = Path(__file__).resolve().parent

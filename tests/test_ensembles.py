@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from tagging_lib.evaluation import thresholds
-from tagging_lib.experiments import ensembles
+from tagging_lib.study import ensembles
 
 RANDOM = np.random.default_rng(3)
 TRUTH = {part: (RANDOM.random((500, 4)) < 0.3).astype(np.uint8) for part in ("validation", "test")}

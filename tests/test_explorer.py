@@ -16,8 +16,9 @@ from test_render import finish
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import errors, thresholds
-from tagging_lib.experiments import study
-from tagging_lib.report import explorer, render
+from tagging_lib.report.explorer import page as explorer
+from tagging_lib.study import study
+from tagging_lib.workflow import publish
 
 EVIL = "<script>alert(1)</script>"
 LABELS = (EVIL, 'a "quoted", name', "dog", "river", "sea")
@@ -171,20 +172,20 @@ def test_a_study_writes_it_and_the_report_takes_what_belongs_to_it(tiny_corpus, 
     assert len(data_of(explorer.explore(opened, photos=False).html)["rows"]) == 1, "all finished rows"
 
     finish(opened.outputs, "01_first")
-    render.build_report(opened.outputs)
+    publish.build_report(opened.outputs)
     assert not (opened.outputs / "report" / "explorer.html").exists(), "a page that no notebook of this run made"
     assert "explorer" not in (opened.outputs / "report" / "index.html").read_text()
 
     finish(opened.outputs, "06_errors", files_made=["work/explorer.html"])
     (opened.outputs / "work" / "explorer.html").write_text(kept, encoding="utf-8")
-    render.build_report(opened.outputs)
+    publish.build_report(opened.outputs)
     report = opened.outputs / "report"
     for page in ("index.html", "01_first.html", "06_errors.html"):
         assert 'href="explorer.html"' in (report / page).read_text(encoding="utf-8")
     shown = (report / "explorer.html").read_text(encoding="utf-8")
     assert 'href="06_errors.html"' in shown and explorer.blocks(shown) == explorer.blocks(kept)
     assert "explorer.html" in json.loads((report / "manifest.json").read_text())["files"]
-    render.build_report(opened.outputs, photos=False)
+    publish.build_report(opened.outputs, photos=False)
     assert explorer.blocks((report / "explorer.html").read_text())["photos"] == ""
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics
-from tagging_lib.experiments import study
 from tagging_lib.report import export
+from tagging_lib.study import study
 
 
 def tagging(*arguments, cwd):

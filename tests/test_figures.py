@@ -12,8 +12,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tagging_lib.report import figures, figures_training, style
-from tagging_lib.report.figures_photos import as_image
+from tagging_lib.report import figures
+from tagging_lib.report.figures import style
+from tagging_lib.report.figures import training as figures_training
+from tagging_lib.report.figures.photos import as_image
 
 AWKWARD = ("$x_1$", "_hidden", "a\nb\tc", "", "100% {x} \\frac", "<script>", "n" * 200, "$")
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from tagging_lib.evaluation import errors, label_errors
-from tagging_lib.report import figures, figures_errors
+from tagging_lib.report import figures
+from tagging_lib.report.figures import errors as figures_errors
 from tests.test_figures import answers, label_names, png, strict, texts
 
 __all__ = ["strict"]  # warnings of matplotlib are errors here, too

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.experiments import mirror, study
+from tagging_lib.study import mirror, study
 
 
 @pytest.fixture

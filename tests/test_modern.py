@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tagging_lib.experiments import rows, study
 from tagging_lib.models import freezing, weights, zoo
+from tagging_lib.runs import rows
+from tagging_lib.study import study
 
 MEANS = {"convnext_base": 0.485, "eva02_base": 0.481, "dinov3_base": 0.485, "siglip2_base": 0.5}
 

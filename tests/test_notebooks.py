@@ -10,7 +10,7 @@ import pytest
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import notebooks
+from tagging_lib.workflow import notebooks
 
 MOST_LINES = 15
 NAMES = [
@@ -66,7 +66,7 @@ class TestStructure:
         assert not imported
 
     def test_parameters_are_those_of_study_open(self, name):
-        from tagging_lib.experiments import study
+        from tagging_lib.study import study
 
         known = inspect.signature(study.open).parameters
         asked = {name: known[name].default for name in known if known[name].kind is not inspect.Parameter.KEYWORD_ONLY}
@@ -77,7 +77,7 @@ class TestStructure:
 
     def test_prose_quotes_no_score_of_its_own_rows(self, name):
         # Three decimals in fixed prose may only be the original report's.
-        from tagging_lib.experiments.rows import ORIGINAL
+        from tagging_lib.runs.rows import ORIGINAL
 
         known = {f"{value:.3f}" for score in ORIGINAL.values() for value in (score.f1, score.precision, score.recall)}
         known |= {"0.754"}  # the original's score of a model on photos that it was trained on

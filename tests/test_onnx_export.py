@@ -12,10 +12,12 @@ import torch
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.evaluation.predict import predict
-from tagging_lib.experiments import final, onnx_export, trainer
+from tagging_lib.inference import folder as folders
+from tagging_lib.inference import onnx_export
 from tagging_lib.models import zoo
+from tagging_lib.models.predict import predict
 from tagging_lib.models.preprocessing import Preprocessing
+from tagging_lib.runs import trainer
 from tagging_lib.training.batches import PhotoBatches
 from tagging_lib.training.fit import History
 
@@ -47,7 +49,7 @@ def test_it_answers_as_the_model_folder_does(network, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 3), dtype=np.uint8)
     photos = (pixels.transpose(0, 3, 1, 2) / np.float32(255)).astype(np.float32)
     (logits,) = session.run(["logits"], {"photos": photos})
-    tagger, described = final.load(folder)
+    tagger, described = folders.load(folder)
     expected = predict(tagger, PhotoBatches(pixels, np.zeros((5, 2), np.uint8), PREPROCESSING, side=SIDE), np.arange(5))
     np.testing.assert_allclose(1 / (1 + np.exp(-logits)), expected, atol=1e-4)
     assert float(about["boundary"]) == pytest.approx(math.log(0.4 / 0.6))

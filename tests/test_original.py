@@ -11,8 +11,10 @@ import pytest
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics, uncertainty
-from tagging_lib.experiments import rows
-from tagging_lib.report import original, original_page, render
+from tagging_lib.report import original
+from tagging_lib.report.pages import original_page
+from tagging_lib.runs import rows
+from tagging_lib.workflow import publish
 from tests.test_render import code as cell
 from tests.test_render import finish, picture
 
@@ -185,13 +187,13 @@ def test_the_page_is_in_the_report_only_when_it_was_made(recomputed, tmp_path, m
     monkeypatch.chdir(tmp_path)
     outputs = tmp_path / "outputs"
     finish(outputs, "01_first", cell("x = 1", picture()))
-    index = render.build_report(outputs)
+    index = publish.build_report(outputs)
     assert not (index.parent / original_page.FILE).exists()
     assert "original.html" not in index.read_text(encoding="utf-8")
     import shutil
 
     shutil.copytree(recomputed / "work", outputs / "work", dirs_exist_ok=True)
-    index = render.build_report(outputs)
+    index = publish.build_report(outputs)
     assert 'href="original.html"' in index.read_text(encoding="utf-8")
     assert 'href="original.html"' in (index.parent / "01_first.html").read_text(encoding="utf-8")
     page = (index.parent / original_page.FILE).read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tagging_lib.report import notebooks
+from tagging_lib.workflow import notebooks
 
 LABELS = ("someone there", "été", "a & b")
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics
-from tagging_lib.evaluation.predict import predict, predict_constant
+from tagging_lib.models.predict import predict, predict_constant
 
 
 class Rows:

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.experiments import pseudo, rows, study
-from tagging_lib.experiments import run as runs
 from tagging_lib.models.preprocessing import IMAGENET
+from tagging_lib.runs import pseudo, rows
+from tagging_lib.runs import run as runs
+from tagging_lib.study import study
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 
 ROW = "mobilenetv1_head_pseudo"

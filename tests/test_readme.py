@@ -5,7 +5,7 @@ import pytest
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import readme
+from tagging_lib.report.pages import readme
 
 PAGE = f"# Title\n\n{readme.BEGIN}\nstale\n{readme.END}\n\nThe end.\n"
 

@@ -5,7 +5,7 @@ import logging
 from test_render import finish
 
 from tagging_lib import files
-from tagging_lib.report import records
+from tagging_lib.workflow import records
 
 PARAMETERS = {"SEED": 1}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tagging_lib.evaluation import label_errors
-from tagging_lib.experiments import review, study
+from tagging_lib.study import review, study
 from tagging_lib.training import fit
 from tests.conftest import draw_corpus
 
@@ -84,7 +84,7 @@ def test_attribution_is_of_the_network_that_was_trained(opened, row, monkeypatch
     heat, method = review.attribution(opened, result, indices, columns)
     side = result.experiment.side
     assert heat.shape == (3, side, side) and method
-    from tagging_lib.evaluation import attribution
+    from tagging_lib.models import attribution
 
     kept = []
     monkeypatch.setattr(

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.experiments import rows
+from tagging_lib.runs import rows
 
 REPORTED = {
     *("ffn1", "ffn2", "cnn", "resnet152_plain", "vgg16", "vgg16_bn", "resnet34", "resnet50", "resnet101", "resnet152"),

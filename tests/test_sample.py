@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagging_lib.data import corpus, sample
+from tagging_lib.data import corpus
 from tagging_lib.errors import TaggingError
+from tagging_lib.sample import corpus as sample
 
 PHOTOS = 120
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from tagging_lib.experiments.trainer import log_odds
+from tagging_lib.runs.trainer import log_odds
 from tagging_lib.training.batches import FeatureBatches
 from tagging_lib.training.standardise import SMALLEST_SPREAD, Standardised, moments
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.experiments import compare, rows, study, trainer
-from tagging_lib.experiments import run as runs
 from tagging_lib.models import preprocessing
+from tagging_lib.runs import rows, trainer
+from tagging_lib.runs import run as runs
+from tagging_lib.study import compare, study
 
 
 @pytest.fixture
@@ -173,16 +174,16 @@ def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
     assert described["row"] == "ffn1" and described["threshold"] == 0.4
     assert not any("f1" in name for name in described["history"]["test"])
     from tagging_lib.data.corpus import open_photos
-    from tagging_lib.experiments import final
+    from tagging_lib.inference.predict import predict_photos
 
     photos = open_photos(opened.corpus.root / "images", data_dir=tmp_path / "data")
-    table = final.predict_folder(
+    table = predict_photos(
         opened.outputs / "final", photos, cache_dir=tmp_path / "data" / "cache", outputs=tmp_path / "out"
     )
     written = np.loadtxt(tmp_path / "out" / "predictions.txt", dtype=int)
     np.testing.assert_array_equal(written, (table[list(opened.labels)].to_numpy() >= 0.4).astype(int))
     cached = set((tmp_path / "data" / "cache").iterdir())
-    streamed = final.predict_folder(opened.outputs / "final", photos, outputs=tmp_path / "streamed", sidecars=True)
+    streamed = predict_photos(opened.outputs / "final", photos, outputs=tmp_path / "streamed", sidecars=True)
     told = [json.loads((tmp_path / "streamed" / "sidecars" / f"{photo}.json").read_text()) for photo in photos.photos]
     assert [";".join(each["labels"]) for each in told] == table.labels.tolist()
     assert told[0]["probabilities"] == pytest.approx(table.loc[0, list(opened.labels)].to_dict(), abs=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from test_notebooks import write_notebook
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import notebooks, watchdog
+from tagging_lib.workflow import notebooks, watchdog
 
 PATIENCE = 2.5  # seconds: on a crowded machine a process may get nothing of the processor for one or two
 WORK = "import time\nend = time.process_time() + 4\nwhile time.process_time() < end: pass"

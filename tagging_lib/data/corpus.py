@@ -132,12 +132,12 @@ class Corpus:
 def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
     """The folder of a corpus; the sample is drawn, MIRFLICKR downloaded and zips unpacked where that is still to do."""
     if path == SAMPLE:
-        from tagging_lib.data import sample
+        from tagging_lib.sample import corpus as sample
 
         folder = data_dir / f"sample-{SAMPLE_PHOTOS}-{SAMPLE_SEED}"
         return folder if folder.exists() else sample.draw(folder, photos=SAMPLE_PHOTOS, seed=SAMPLE_SEED)
     if path == SAMPLE_TEST:
-        from tagging_lib.data import sample
+        from tagging_lib.sample import corpus as sample
 
         folder = data_dir / f"{SAMPLE_TEST}-{SAMPLE_TEST_PHOTOS}-{SAMPLE_TEST_SEED}"
         return folder if folder.exists() else sample.draw_test(folder, photos=SAMPLE_TEST_PHOTOS, seed=SAMPLE_TEST_SEED)

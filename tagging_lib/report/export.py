@@ -11,8 +11,8 @@ import numpy as np
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import calibration, metrics, thresholds
-from tagging_lib.experiments.study import write_figure
 from tagging_lib.report import figures
+from tagging_lib.study.study import write_figure
 
 
 def find_run(run: str | Path, outputs: Path) -> Path:

@@ -18,8 +18,8 @@ import pandas as pd
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import claims, errors, metrics, uncertainty
-from tagging_lib.experiments import rows
 from tagging_lib.report import figures, tables
+from tagging_lib.runs import rows
 
 NAME = "original"
 TITLE = "The original, recomputed"
@@ -210,7 +210,7 @@ def write(folder: Path, outputs: Path) -> Path:
     Raises:
         TaggingError: as `read`.
     """
-    from tagging_lib.report import original_page
+    from tagging_lib.report.pages import original_page
 
     answered = read(folder)
     detailed = next((row for row in answered if row.name == DETAILED), None)

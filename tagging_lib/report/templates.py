@@ -7,12 +7,15 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+HERE = Path(__file__).resolve().parent
+STYLE_SHEET = HERE / "page.css"
+
 
 @functools.cache
 def environment() -> Environment:
-    """Templates of this folder; a name that a template does not know is an error."""
+    """Templates of the report; a name that a template does not know is an error."""
     return Environment(
-        loader=FileSystemLoader(Path(__file__).resolve().parent),
+        loader=FileSystemLoader([HERE, HERE / "pages", HERE / "explorer"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tagging_lib.models import parallel
+from tagging_lib.models import hardware, parallel
 from tagging_lib.models.freezing import BATCH_NORMS, trainable_parameters
 from tagging_lib.models.zoo import Tagger
 from tagging_lib.training import checkpoint as checkpoints
-from tagging_lib.training import hardware, losses
+from tagging_lib.training import losses
 from tagging_lib.training.batches import derived_seed
 from tagging_lib.training.recipe import Recipe
 

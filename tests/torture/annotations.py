@@ -294,7 +294,9 @@ def _figures(targets: np.ndarray, table) -> str:
     import warnings
 
     from tagging_lib.data import statistics
-    from tagging_lib.report import figures_corpus, figures_labels, tables
+    from tagging_lib.report import tables
+    from tagging_lib.report.figures import corpus as figures_corpus
+    from tagging_lib.report.figures import labels as figures_labels
 
     labels = [f"label {i}" for i in range(targets.shape[1])]
     with warnings.catch_warnings():

@@ -27,9 +27,9 @@ BY_VALUE = {
     "data/corpus.py",
     "data/pixels.py",
     "data/splits.py",
-    "experiments/rows.py",
-    "experiments/run.py",
-    "experiments/setting.py",
+    "runs/rows.py",
+    "runs/run.py",
+    "runs/setting.py",
 }
 
 
@@ -46,7 +46,7 @@ def run(trials: Trials) -> None:
 
 
 def _key(folder: Path, row=None, **changes: Any) -> str:
-    from tagging_lib.experiments import run as runs
+    from tagging_lib.runs import run as runs
 
     return runs.key(row or pipeline.rows()[0], pipeline.open_setting(folder, **changes))
 
@@ -55,7 +55,7 @@ def _hits(trials: Trials, folder: Path) -> None:
     """The same row in a new process is found, within half a second, and trains nothing."""
 
     def again(row) -> float:
-        from tagging_lib.experiments import run as runs
+        from tagging_lib.runs import run as runs
 
         setting = pipeline.open_setting(folder)
         runs._compute = lambda *_: (_ for _ in ()).throw(Failed("the row ran again"))
@@ -223,7 +223,7 @@ def _code(trials: Trials, folder: Path) -> None:
         """Files of functions that run while rows are computed."""
         import sys
 
-        from tagging_lib.experiments import run as runs
+        from tagging_lib.runs import run as runs
 
         setting, seen = pipeline.open_setting(folder), set()
 
@@ -239,12 +239,12 @@ def _code(trials: Trials, folder: Path) -> None:
         return sorted(seen)
 
     def key_with(name: str | None) -> str:
-        from tagging_lib.experiments import setting
+        from tagging_lib.runs import setting
 
         changed = copied / (name or "errors.py")
         before = changed.read_bytes()
         changed.write_bytes(before + b"\n# one more line\n" * (name is not None))
-        setting.__file__ = str(copied / "experiments" / "setting.py")
+        setting.__file__ = str(copied / "runs" / "setting.py")
         setting.code_digest.cache_clear()
         try:
             return _key(folder)
@@ -264,7 +264,7 @@ def _code(trials: Trials, folder: Path) -> None:
                 found = answer_of(in_child(lambda n=name: key_with(n)))
                 expect(found != original, f"{name} runs in a row and is not in its key")
     with trials.trial("code of pages"):
-        found = answer_of(in_child(lambda: key_with("report/render.py")))
+        found = answer_of(in_child(lambda: key_with("report/pages/render.py")))
         expect(found == original, "how pages look makes rows run again")
 
 
@@ -276,7 +276,7 @@ def _together(trials: Trials) -> None:
             delay = float(random.uniform(0, 0.3))
 
             def work(wait: float, folder: Path = folder) -> dict:
-                from tagging_lib.experiments import run as runs
+                from tagging_lib.runs import run as runs
 
                 time.sleep(wait)
                 setting, ran = pipeline.open_setting(folder), []

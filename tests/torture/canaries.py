@@ -105,7 +105,7 @@ def _weights(trials: Trials, folder: Path, cage: Path) -> None:
                 (weights / f"test_resnet{suffix}").write_bytes(form(cage))
 
                 def work(weights: Path = weights) -> None:
-                    from tagging_lib.experiments import run as runs
+                    from tagging_lib.runs import run as runs
 
                     runs.run(row, pipeline.open_setting(folder, weights_folder=weights))
 
@@ -199,9 +199,9 @@ def _model(trials: Trials, folder: Path, cage: Path) -> None:
                     (model / "model.safetensors").write_bytes(content)
 
                 def work(model: Path = model) -> None:
-                    from tagging_lib.experiments import final
+                    from tagging_lib.inference import folder
 
-                    final.load(model)
+                    folder.load(model)
 
                 ended = in_child(work)
                 expect(not (cage / "model").exists(), "the canary sang")

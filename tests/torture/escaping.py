@@ -165,8 +165,8 @@ def _written(folder: Path) -> str:
     """The explorer of the constant row, where notebook 06 has not written one of its own."""
 
     def work() -> str:
-        from tagging_lib.experiments import study
-        from tagging_lib.report import explorer
+        from tagging_lib.report.explorer import page as explorer
+        from tagging_lib.study import study
 
         os.chdir(folder)
         opened = study.open(CORPUS="corpus", PROFILE="quick", DEVICE="cpu")

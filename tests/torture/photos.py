@@ -316,7 +316,7 @@ def _studies(trials: Trials) -> None:
 
 
 def _banner(folder: Path) -> str:
-    from tagging_lib.experiments import study
+    from tagging_lib.study import study
 
     os.chdir(folder)
     return study.open(CORPUS="tiny", PROFILE="quick", DEVICE="cpu", SKIP_BROKEN=True).banner

@@ -32,8 +32,8 @@ def import_everything() -> None:
         with contextlib.suppress(ImportError):  # some are of other systems
             importlib.import_module(module.name)
     import tagging_lib
-    from tagging_lib.experiments import setting
     from tagging_lib.models import zoo
+    from tagging_lib.runs import setting
 
     for module in pkgutil.walk_packages(tagging_lib.__path__, "tagging_lib."):
         importlib.import_module(module.name)
@@ -59,7 +59,7 @@ def corpus_at(folder: Path) -> Path:
 def open_setting(folder: Path, device: str = "cpu", **changes: Any):
     from tagging_lib.data import pixels, splits
     from tagging_lib.data.corpus import Corpus
-    from tagging_lib.experiments.setting import Setting
+    from tagging_lib.runs.setting import Setting
 
     corpus = Corpus.open(folder / "tiny")
     given = {
@@ -74,7 +74,7 @@ def open_setting(folder: Path, device: str = "cpu", **changes: Any):
 
 def rows() -> list:
     """A baseline with batch norm, a head on cached augmented features, and a last stage above a frozen backbone."""
-    from tagging_lib.experiments.rows import Experiment
+    from tagging_lib.runs.rows import Experiment
     from tagging_lib.training.recipe import Recipe
 
     def recipe(**changes: Any) -> Recipe:
@@ -104,7 +104,7 @@ def digest(array: np.ndarray) -> str:
 def outcome(result) -> dict[str, Any]:
     """What must be the same bits again: probabilities, the model, and the history but for its seconds."""
     from tagging_lib import files
-    from tagging_lib.experiments import run
+    from tagging_lib.runs import run
 
     return {
         "validation": digest(result.probabilities("validation")),
@@ -122,9 +122,9 @@ def everything(folder: Path) -> dict[str, Any]:
 
     from tagging_lib import files
     from tagging_lib.data import splits
-    from tagging_lib.experiments import run
-    from tagging_lib.experiments.study import Study
-    from tagging_lib.report import render
+    from tagging_lib.runs import run
+    from tagging_lib.study.study import Study
+    from tagging_lib.workflow import publish
 
     setting = open_setting(folder)
     study = Study(setting, "quick", 42, 1)
@@ -136,7 +136,7 @@ def everything(folder: Path) -> dict[str, Any]:
     study.save_figure(figure, "01_loss")
     study.save_table(results[0].history.drop(columns="seconds"), "01_history")
     finish_notebook(study.outputs)
-    index = render.build_report(study.outputs)
+    index = publish.build_report(study.outputs)
     found["pixels"] = digest(setting.pixels)
     found["table"] = (index.parent / "tables" / "01_history.csv").read_text()
     found["page"] = (index.parent / "01_tiny.html").exists()

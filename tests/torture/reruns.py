@@ -98,7 +98,7 @@ def main(folder: Path, device: str) -> dict[str, Any]:
         torch.use_deterministic_algorithms(True)
     pipeline.corpus_at(folder)
     setting = pipeline.open_setting(folder, device)
-    from tagging_lib.experiments import run as runs
+    from tagging_lib.runs import run as runs
 
     return {row.name: pipeline.outcome(runs.run(row, setting)) for row in pipeline.rows()}
 

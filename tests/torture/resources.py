@@ -163,7 +163,7 @@ def _no_memory(trials: Trials, straight: Path) -> None:
             megabytes = int(random.integers(1, 60))
 
             def work(folder: Path = folder, megabytes: int = megabytes) -> None:
-                from tagging_lib.experiments import run as runs
+                from tagging_lib.runs import run as runs
 
                 setting = pipeline.open_setting(folder)
                 runs.key(greedy, setting)
@@ -208,12 +208,12 @@ def _no_gpu(trials: Trials, straight: Path) -> None:
     import torch
 
     def asked() -> None:
-        from tagging_lib.experiments import study
+        from tagging_lib.study import study
 
         study.choose_device("cuda")
 
     def full() -> None:
-        from tagging_lib.experiments import run as runs
+        from tagging_lib.runs import run as runs
 
         setting = pipeline.open_setting(straight, "cuda" if torch.cuda.is_available() else "cpu")
         if torch.cuda.is_available():

@@ -67,8 +67,8 @@ def _variants() -> list:
 
 def train(folder: Path, row, checkpoint: Path | None) -> dict[str, Any]:
     """Train the row and return digests of all that must not differ; checks that what is frozen has stayed."""
-    from tagging_lib.evaluation import predict
-    from tagging_lib.experiments import trainer
+    from tagging_lib.models import predict
+    from tagging_lib.runs import trainer
     from tagging_lib.training import fit as fitting
 
     setting = pipeline.open_setting(folder)

@@ -1,0 +1,260 @@
+"""The error explorer: one HTML page in which a reader looks for photos by label, outcome, probability and disagreement.
+
+The page loads nothing. Its style, its script, every number and every photo lie in it, and a policy with the hashes of
+that style and that script lets the browser run nothing else. What comes from a corpus enters as JSON and reaches the
+reader as text. Each photo is an image of its own, which a browser decodes when it comes into view: in sprite sheets, a
+screen of photos sorted by an error lies scattered over all the sheets, and all of them would have to be decoded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from tagging_lib.data.corpus import Corpus
+from tagging_lib.errors import TaggingError
+from tagging_lib.report.figures import style
+
+if TYPE_CHECKING:
+    from tagging_lib.runs.run import Result
+    from tagging_lib.study.study import Study
+
+logger = logging.getLogger(__name__)
+HERE = Path(__file__).resolve().parent
+FILE = "explorer.html"
+SCRIPTS = ("explorer_model.js", "explorer_grid.js", "explorer_photo.js", "explorer_filters.js", "explorer.js")
+# A page of this size still opens in a second or two. Numbers come first; photos are made smaller until they fit.
+MOST_BYTES = 38_000_000
+MOST_NUMBER_BYTES = 16_000_000
+ENCODINGS = ((128, 80), (128, 60), (96, 60), (64, 60))  # side in pixels, WebP quality
+SAMPLED = 100  # photos encoded to foretell the size of all
+BLOCK = '<script type="{type}" id="{id}">{text}</script>'
+MOST_ROWS = 8  # each adds 300 kB for 4,000 photos of 14 labels
+BLOCKS = {"study": "application/json", "photos": "text/plain"}
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One row's answers to the photos of a page.
+
+    Attributes:
+        name: unique among the rows; heads the columns of the exported CSV.
+        probabilities: float (n, L) in [0, 1].
+        threshold: one for all labels, or one each (L,); met by `>=`.
+    """
+
+    name: str
+    title: str
+    probabilities: np.ndarray
+    threshold: float | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Explorer:
+    """A finished page; a notebook shows it as one sentence with a link."""
+
+    html: str
+    summary: str
+
+    def _repr_markdown_(self) -> str:
+        return self.summary
+
+    def __repr__(self) -> str:
+        return f"Explorer({len(self.html) / 1e6:.1f} MB)"
+
+
+def explore(
+    study: Study,
+    results: Sequence[Result] | None = None,
+    thresholds: dict[str, float] | None = None,
+    *,
+    part: str = "test",
+    photos: bool = True,
+) -> Explorer:
+    """The explorer of a part's photos with the answers of several rows, ready for `Study.save_explorer`.
+
+    Args:
+        results: rows in the order in which the page lists them; for None the finished ones that are best on validation,
+            best first, `MOST_ROWS` at most.
+        thresholds: by row name; a row without one is shown at its own.
+        photos: False leaves the photos out, for publishing; the numbers stay.
+    """
+    if results is None:
+        results = sorted(study.finished(), key=lambda result: -result.score("validation")["micro_f1"])[:MOST_ROWS]
+    chosen = thresholds or {}
+    rows = [
+        Row(result.name, result.title, result.probabilities(part), chosen.get(result.name, result.threshold))
+        for result in results
+    ]
+    indices = study.indices(part)
+    about = f"{len(indices):,} {part} photos of {study.corpus.name}"
+    if study.toy:
+        about += ". Toy scale: shows that it works, not how well."
+    page = write(study.corpus, indices, rows, study.pixels if photos else None, about=about)
+    counted = f"{len(indices):,} {part} photos with the answers of {len(rows)} row{'s' * (len(rows) != 1)}"
+    return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export.")
+
+
+def write(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], pixels: np.ndarray | None = None, *, about: str = "") -> str:
+    """The page as HTML, its photos those at `indices` (n,) of the corpus.
+
+    Args:
+        rows: none gives a page of the truth alone. Where all would make the page too large the last ones are left out.
+        pixels: uint8 (N, S, S, 3), every photo of the corpus; None for a page without photos.
+        about: what is shown, in a sentence.
+
+    Raises:
+        ValueError: a row's probabilities are not (n, L) in [0, 1], or its threshold is neither one nor (L,).
+    """
+    study = _study(corpus, np.asarray(indices, dtype=np.int64), rows, about)
+    text = _json(study)
+    encoded = [] if pixels is None else _encoded(pixels, indices, MOST_BYTES - len(text))
+    return page({"study": text, "photos": "\n".join(encoded)})
+
+
+def page(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool = True, original: bool = False) -> str:
+    """The HTML around a page's data; `pages` are the report's other pages, for the links on top.
+
+    The data of a page written before (`blocks`) come back in today's form, with `photos=False` without the photos.
+    """
+    from markupsafe import Markup
+
+    from tagging_lib.report import templates
+
+    style_sheet = "".join(path.read_text(encoding="utf-8") for path in (templates.STYLE_SHEET, HERE / "explorer.css"))
+    script = "".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    texts = {"study": blocks["study"], "photos": blocks["photos"] if photos else ""}
+    data = {id: Markup(BLOCK.format(type=kind, id=id, text=texts[id])) for id, kind in BLOCKS.items()}
+    return (
+        templates.environment()
+        .get_template("explorer.html.j2")
+        .render(
+            style=Markup(style_sheet),
+            script=Markup(script),
+            policy=f"default-src 'none'; img-src data:; style-src {_hash(style_sheet)}; script-src {_hash(script)}; "
+            "base-uri 'none'; form-action 'none'",
+            data=data,
+            pages=pages,
+            current="explorer",
+            explorer=True,
+            original=original,
+        )
+    )
+
+
+def blocks(html: str) -> dict[str, str]:
+    """The data in a page, by the ids of its blocks.
+
+    Raises:
+        TaggingError: this is no page of the explorer.
+    """
+    found = {}
+    for id, kind in BLOCKS.items():
+        # No block holds a "<": JSON writes it as an escape, base64 does not know it.
+        match = re.search(re.escape(BLOCK.format(type=kind, id=id, text="§")).replace("§", "([^<]*)"), html)
+        if match is None:
+            raise TaggingError(f"the error explorer lacks its block {id!r}: run notebook 06_error_analysis again")
+        found[id] = match[1]
+    return found
+
+
+def _study(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], about: str) -> dict[str, Any]:
+    labels = list(corpus.labels)
+    colors = style.label_colors(labels)
+    described: list[dict[str, Any]] = []
+    spent = 0
+    for row in rows:
+        entry = _row(row, (len(indices), len(labels)))
+        spent += len(entry["probabilities"])
+        if described and spent > MOST_NUMBER_BYTES:
+            left_out = [other.title for other in rows[len(described) :]]
+            logger.warning("error explorer: left out to keep the page small: %s", ", ".join(left_out))
+            about += f" Left out to keep the page small: {', '.join(left_out)}."
+            break
+        described.append(entry)
+    return {
+        "corpus": corpus.name,
+        "about": about,
+        "labels": labels,
+        "colors": [colors[label] for label in labels],
+        "names": [corpus.photos[index] for index in indices],
+        "numbers": corpus.numbers[indices].tolist(),
+        "targets": _base64(np.packbits(corpus.targets[indices].astype(bool).ravel()).tobytes()),
+        "rows": described,
+    }
+
+
+def _row(row: Row, shape: tuple[int, int]) -> dict[str, Any]:
+    """A row as JSON: its probabilities bit for bit, its thresholds in their precision, as `thresholds.apply` compares."""
+    probabilities = np.asarray(row.probabilities)
+    if probabilities.shape != shape:
+        raise ValueError(f"probabilities of {row.name} are {probabilities.shape}: must be {shape}, photos by labels")
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError(f"probabilities of {row.name} leave [0, 1]: apply the sigmoid first")
+    kind = probabilities.dtype if probabilities.dtype in (np.float32, np.float16) else np.dtype(np.float64)
+    if np.ndim(row.threshold) and np.shape(row.threshold) != shape[1:]:
+        raise ValueError(f"threshold of {row.name} is {np.shape(row.threshold)}: must be one number, or {shape[1:]}")
+    compared = np.broadcast_to(np.asarray(row.threshold, dtype=kind), shape[1:])
+    stored = np.dtype("<f8" if kind == np.float64 else "<f4")
+    return {
+        "name": row.name,
+        "title": row.title,
+        "thresholds": compared.astype(float).tolist(),
+        "type": stored.name,
+        "probabilities": _base64(np.ascontiguousarray(probabilities, dtype=stored).tobytes()),
+    }
+
+
+def _encoded(pixels: np.ndarray, indices: np.ndarray, room: int) -> list[str]:
+    """The photos as base64 WebP, in the first encoding with which all of them fit into `room` bytes; else none."""
+    every = [int(index) for index in indices]
+    if not every:
+        return []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow's encoder releases the interpreter's lock
+        for side, quality in ENCODINGS:
+
+            def encode(index: int, side: int = side, quality: int = quality) -> str:
+                return _webp(pixels[index], side, quality)
+
+            sample = list(pool.map(encode, every[:: max(1, len(every) // SAMPLED)]))
+            if 1.1 * len(every) * sum(map(len, sample)) / len(sample) < room:
+                encoded = list(pool.map(encode, every))
+                if sum(map(len, encoded)) + len(encoded) <= room:
+                    return encoded
+    logger.warning("error explorer: %d photos are too many for one page, it shows numbers alone", len(every))
+    return []
+
+
+def _webp(picture: np.ndarray, side: int, quality: int) -> str:
+    image = Image.fromarray(np.asarray(picture))
+    if image.width > side:
+        image = image.resize((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", quality=quality, method=2)
+    return _base64(buffer.getvalue())
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"

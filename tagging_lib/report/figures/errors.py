@@ -1,0 +1,275 @@
+"""Figures of errors: labels taken for one another, groups of photos, probable label errors, where a network looked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm, to_rgb
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.transforms import Bbox
+
+from tagging_lib.report.figures.photos import photo_grid
+from tagging_lib.report.figures.style import (
+    CORRECT_COLOR,
+    EMPTY,
+    INK,
+    QUIET,
+    SHADES,
+    SMALL,
+    UNLABELLED_COLOR,
+    WRONG_COLOR,
+    Page,
+    bare,
+    clean,
+    label_colors,
+    name,
+    nothing_to_show,
+    page,
+    percent,
+    quoted,
+    readable_on,
+    styled,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEGIBLE, NUMBERED = 44, 16  # labels: with more, names or numbers of SMALL points would not fit
+NAME_OFFSETS = ((7, 0), (-7, 0), (0, 8), (0, -8))  # points from a point to its name, in the order in which they are tried
+HEAT_SHARE = 0.7  # of the overlay's colour where a place speaks loudest
+
+
+@styled
+def confused_labels(shares: pd.DataFrame, title: str | None = None) -> Page:
+    """What was wrongly given (columns) on photos on which a label was missed (rows): shares in [0, 1], nan without a miss.
+
+    Of a large label set the labels with the largest shares are shown; the last row and column, *no label*, stay.
+    """
+    table = shares
+    values = table.to_numpy(dtype=float)
+    if not np.isfinite(values).any():
+        return nothing_to_show(title or "No label was missed", "There is no miss whose other answers could be shown.")
+    subtitle = "Of the photos on which the row's label was missed, the share to which the column's was wrongly given, in %"
+    if len(table) > LEGIBLE:
+        strongest = np.nan_to_num(values)[:-1, :-1]
+        order = np.argsort(-(strongest.max(axis=0) + strongest.max(axis=1)), kind="stable")[: LEGIBLE - 1]
+        chosen = [*sorted(order.tolist()), len(table) - 1]
+        table = table.iloc[chosen, chosen]
+        subtitle += f". The {LEGIBLE - 1} of {len(values) - 1} labels with the largest shares"
+        values = table.to_numpy(dtype=float)
+    if title is None:
+        among = values[:-1, :-1]
+        title = "Missed labels are not replaced by others"
+        if among.size and np.nan_to_num(among).max() > 0:
+            row, column = divmod(int(np.nanargmax(among)), among.shape[1])
+            title = f"Where {quoted(table.index[row])} is missed, {quoted(table.columns[column])} is wrongly given on "
+            title += percent(among[row, column])
+    side, numbered = len(table), len(table) <= NUMBERED
+    cell = min(0.62, 7.3 / side)
+    figure = page(title, 0.95 + max(cell * (0.62 if numbered else 1) * side, 1.2), subtitle)
+    axes = figure.add_subplot()
+    norm, colors = PowerNorm(0.5, vmin=0, vmax=1), SHADES.with_extremes(bad=EMPTY)
+    picture = axes.pcolormesh(np.ma.masked_invalid(values), cmap=colors, norm=norm, edgecolor="white", linewidth=0.8)
+    axes.set_facecolor(EMPTY)
+    axes.invert_yaxis()
+    if numbered:
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value) and row != column:
+                text = f"{100 * value:.0f}" if value >= 0.005 else "·"
+                ink = readable_on(colors(norm(value)))
+                axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=SMALL, color=ink)
+    else:
+        scale = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=30, pad=0.02)
+        scale.outline.set_visible(False)  # type: ignore[operator]
+        scale.ax.yaxis.set_major_formatter(PercentFormatter(1))
+    places = np.arange(side) + 0.5
+    steep = cell < 0.5 or max(len(clean(label)) for label in table.columns) > 8
+    axes.set_xticks(places, [name(label) for label in table.columns], rotation=90 if steep else 0)
+    axes.set_yticks(places, [name(label) for label in table.index])
+    axes.set_ylabel("missed" if numbered else "")
+    axes.xaxis.tick_top()
+    bare(axes)
+    return figure
+
+
+@styled
+def error_groups(tables: Mapping[str, pd.DataFrame], title: str | None = None) -> Page:
+    """Micro-F1 of groups of photos with 95 % intervals, one block a grouping.
+
+    Each table has the columns group, photos, micro_f1, low, high, wrong_photos. A group without a hit, such as the photos
+    without a label, gets words instead of a dot.
+    """
+    lines = [(kind, row) for kind, table in tables.items() for row in table.itertuples()]
+    known = [(row.micro_f1, f"{kind}: {row.group}") for kind, row in lines if row.micro_f1 > 0]
+    if not known:
+        return nothing_to_show(title or "No group of photos has an F1", "No label is true or given.")
+    if title is None:
+        low, high = min(known), max(known)
+        title = f"F1 is {high[0]:.2f} on photos of “{clean(high[1], 40)}”, {low[0]:.2f} on “{clean(low[1], 40)}”"
+    subtitle = "Micro-F1 on the test photos of each group, with its 95 % interval; right: share of photos with an error"
+    figure = page(title, 0.75 + 0.27 * len(lines) + 0.3 * len(tables), subtitle)
+    axes = figure.add_subplot()
+    place, ticks, names = 0.0, [], []
+    for kind, table in tables.items():
+        axes.text(0, place + 0.08, name(kind, 60), size=SMALL, weight="bold", va="center")
+        place += 1
+        for row in table.itertuples():
+            if row.micro_f1 > 0:
+                axes.plot([row.low, row.high], [place, place], color=CORRECT_COLOR, linewidth=2.2)
+                axes.plot(row.micro_f1, place, "o", color=CORRECT_COLOR, markersize=7)
+            else:
+                axes.text(0.01, place, "no label to find, or none found", size=SMALL, color=QUIET, va="center")
+            axes.annotate(percent(row.wrong_photos), (1.02, place), xycoords=("axes fraction", "data"), va="center", size=SMALL)
+            ticks.append(place)
+            names.append(f"{name(row.group)}  (n={row.photos:,})")
+            place += 1
+        place += 0.3
+    axes.set_yticks(ticks, names)
+    axes.set_ylim(place - 0.3, -0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("micro-F1")
+    axes.grid(axis="x")
+    bare(axes)
+    return figure
+
+
+@styled
+def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
+    """F1 of each label against its number of training photos; columns label, train_photos, f1 (nan is left out)."""
+    known = table[np.isfinite(table.f1.astype(float)) & (table.train_photos > 0)]
+    if not len(known):
+        return nothing_to_show(title or "No label has an F1", "No label is both trained on and tested.")
+    if title is None:
+        first, last = known.iloc[0], known.iloc[-1]
+        title = f"{quoted(first.label)} has {first.train_photos:,} training photos and F1 {first.f1:.2f}"
+        if len(known) > 1:
+            title += f", {quoted(last.label)} {last.train_photos:,} and {last.f1:.2f}"
+    figure = page(title, 3.4)
+    axes = figure.add_subplot()
+    colors = label_colors(list(table.label))
+    for row in known.itertuples():
+        axes.plot(row.train_photos, row.f1, "o", color=colors[row.label], markersize=8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axes.margins(x=0.12)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlabel("training photos with the label, log scale")
+    axes.set_ylabel("F1")
+    axes.grid()
+    bare(axes)
+    if len(known) <= NUMBERED:
+        _name_points(figure, axes, known)
+    return figure
+
+
+def _name_points(figure: Page, axes: Axes, known: pd.DataFrame) -> None:
+    """A name at each point, on the side where it covers least of the other points and names."""
+    figure.draw_without_rendering()  # settles where the points lie
+    places = axes.transData.transform(known[["train_photos", "f1"]].to_numpy(dtype=float))
+    taken = [Bbox.from_extents(*(place - 6), *(place + 6)) for place in places]
+    for row in known.itertuples():
+        written = [
+            axes.annotate(
+                name(row.label), (row.train_photos, row.f1), offset, textcoords="offset points", size=SMALL,
+                ha={7: "left", -7: "right", 0: "center"}[offset[0]], va={8: "bottom", -8: "top", 0: "center"}[offset[1]],
+            )
+            for offset in NAME_OFFSETS
+        ]  # fmt: skip
+        boxes = [text.get_window_extent() for text in written]
+        covered = [sum(box.overlaps(other) for other in taken) for box in boxes]
+        best = int(np.argmin(covered))
+        taken.append(boxes[best])
+        for text in written[:best] + written[best + 1 :]:
+            text.remove()
+
+
+@styled
+def corrections(table: pd.DataFrame, title: str | None = None) -> Page:
+    """Micro-F1 if the first k suspected annotations were turned round, beside two baselines drawn by chance.
+
+    Columns as `label_errors.f1_after_correction` gives them.
+    """
+    if len(table) < 2 or not np.isfinite(table.suspects).all():
+        return nothing_to_show(title or "There are no suspected annotations to correct", "None was found on these photos.")
+    first, last = table.iloc[0], table.iloc[-1]
+    if title is None:
+        title = f"Correcting {last.corrected:,.0f} suspects would move F1 from {first.suspects:.3f} to {last.suspects:.3f}, "
+        title += f"settling as many errors by chance to {last.random_errors:.3f}"
+    figure = page(
+        title, 3.2, "Truth moved towards the answers raises F1 whoever is right: the dashed line. Bands: 95 % of the draws"
+    )
+    axes = figure.add_subplot()
+    for column, color, dashes, text in (
+        ("random_errors", WRONG_COLOR, (4, 2), "as many of the network's errors, by chance"),
+        ("random", UNLABELLED_COLOR, (1, 1.5), "as many annotations, by chance"),
+    ):
+        axes.fill_between(table.corrected, table[f"{column}_low"], table[f"{column}_high"], color=color, alpha=0.2, linewidth=0)
+        axes.plot(table.corrected, table[column], color=color, dashes=dashes, label=text)
+    axes.plot(table.corrected, table.suspects, color=INK, marker="o", markersize=5, label="the most suspicious annotations")
+    axes.set_xlabel("annotations of the test part turned round")
+    axes.set_ylabel("micro-F1")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid()
+    figure.legend(loc="outside lower center", ncols=3)
+    bare(axes)
+    return figure
+
+
+@styled
+def suspect_gallery(pixels: np.ndarray, found: pd.DataFrame, photos: int = 24, columns: int = 6) -> Page:
+    """The photos of the most suspicious annotations, with what is annotated and what the network says.
+
+    `found` has the columns index (row of uint8 pixels (N, S, S, 3)), label, given and probability, the most suspicious first.
+    """
+    shown = found.head(photos)
+    captions = [
+        f"{row.rank} · {'not ' if not row.given else ''}{clean(row.label, 20)}\nnetwork: {row.probability:.3f}"
+        for row in shown.itertuples()
+    ]
+    more = int((found.given == 0).sum())
+    title = f"{len(found):,} suspected annotations: {more:,} may be missing, {len(found) - more:,} may be wrong"
+    subtitle = "Most suspicious first: the annotation, and the label's probability by a network that has not seen the photo"
+    edges = [WRONG_COLOR if row.given else CORRECT_COLOR for row in shown.itertuples()]
+    return photo_grid(pixels, shown["index"].to_numpy(dtype=int), captions, title, columns, subtitle, edges)
+
+
+@styled
+def attribution_gallery(
+    pixels: np.ndarray,
+    indices: Sequence[int] | np.ndarray,
+    heat: np.ndarray,
+    captions: Sequence[str],
+    method: str,
+    title: str = "",
+    columns: int = 6,
+) -> Page:
+    """Each photo beside itself with the places marked that speak for the label, and against it.
+
+    `heat` (n, S', S') in [-1, 1] belongs to the rows `indices` (n,) of uint8 pixels (N, S, S, 3).
+    """
+    if not len(indices):
+        return nothing_to_show(title or "There is no error to look at", "No photo of this kind.")
+    pairs: list[np.ndarray] = []
+    texts: list[str] = []
+    for index, places, caption in zip(indices, heat, captions, strict=True):
+        pairs += [pixels[index], overlaid(pixels[index], places)]
+        texts += [caption, method]
+    subtitle = "Beside each photo what in it speaks for the label (orange) and what against (blue), each on a scale of its own"
+    return photo_grid(np.stack(pairs), np.arange(len(pairs)), texts, title, columns, subtitle)
+
+
+def overlaid(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The photo uint8 (S, S, 3) in grey under `heat` (S', S') in [-1, 1]: orange above 0, blue below."""
+    from PIL import Image
+
+    side = photo.shape[0]
+    fitted = np.asarray(Image.fromarray(heat.astype(np.float32)).resize((side, side), Image.Resampling.BILINEAR))[..., None]
+    color = np.where(fitted > 0, to_rgb(WRONG_COLOR), to_rgb(CORRECT_COLOR))
+    grey = (photo @ np.array([0.299, 0.587, 0.114]) / 255)[..., None]
+    strength = HEAT_SHARE * np.abs(fitted)
+    return np.round(255 * np.clip((1 - strength) * grey + strength * color, 0, 1)).astype(np.uint8)

@@ -1,0 +1,143 @@
+"""Learning from photos that nobody has labelled: other rows say what is on them (pseudo-labels, Lee 2013, left soft)."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tagging_lib import files
+from tagging_lib.data.splits import Split
+from tagging_lib.errors import TaggingError
+from tagging_lib.evaluation import ensemble
+from tagging_lib.models import predict
+from tagging_lib.runs import trainer
+from tagging_lib.runs.rows import Experiment
+from tagging_lib.runs.setting import Setting
+from tagging_lib.training.fit import Batches, fit
+
+
+@dataclass(eq=False)
+class Joined:
+    """Batches of labelled photos, each with its share of unlabelled ones; what is judged are labelled ones alone.
+
+    Attributes:
+        rows: int64, the unlabelled photos, each of which is seen once an epoch.
+        batch_size: of the labelled photos, whose number makes an epoch.
+    """
+
+    labelled: Batches
+    unlabelled: Batches
+    rows: np.ndarray
+    batch_size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.batch_size = self.labelled.batch_size
+
+    def train(self, indices: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """An epoch: every photo of both kinds once."""
+        steps = -(-len(indices) // self.batch_size)
+        self.unlabelled.batch_size = -(-len(self.rows) // steps)
+        others = self.unlabelled.train(self.rows, epoch)
+        for ours, theirs in itertools.zip_longest(self.labelled.train(indices, epoch), others):
+            yield ours if theirs is None else (torch.cat([ours[0], theirs[0]]), torch.cat([ours[1], theirs[1]]))
+
+    def plain(self, indices: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
+        """Labelled photos once, in the given order, as they are."""
+        return self.labelled.plain(indices)
+
+
+@dataclass(frozen=True, eq=False)
+class _AllForTraining(Setting):
+    colors: tuple[np.ndarray, np.ndarray] | None = None
+
+    @cached_property
+    def channel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        assert self.colors is not None
+        return self.colors
+
+
+def unlabelled(setting: Setting, targets: np.ndarray | None = None) -> Setting:
+    """The unlabelled photos as a corpus of training photos, their colours normalised as those of the labelled ones.
+
+    Args:
+        targets: float32 (M, L) in [0, 1]; zeros where nobody has been asked yet.
+
+    Raises:
+        TaggingError: the setting has no unlabelled photos.
+    """
+    if setting.unlabelled is None:
+        raise TaggingError("there are no unlabelled photos to learn from: name a folder or zip of them with --test-photos")
+    photos, labels, none = setting.unlabelled.photos, setting.corpus.labels, np.empty(0, dtype=np.int64)
+    if targets is None:
+        targets = np.zeros((len(photos), len(labels)), dtype=np.float32)
+    return _AllForTraining(
+        corpus=dataclasses.replace(photos, labels=labels, targets=targets),
+        pixels=setting.unlabelled.pixels,
+        split=Split(np.arange(len(photos)), none, none, setting.split.rule, setting.split.seed),
+        device=setting.device,
+        outputs=setting.outputs,
+        weights_folder=setting.weights_folder,
+        colors=setting.channel_statistics,
+    )
+
+
+def ask(teacher: Experiment, setting: Setting, source: str, model: Path) -> np.ndarray:
+    """Probabilities float32 (M, L) that a finished row gives to the unlabelled photos of the setting.
+
+    Args:
+        source: where the row's weights come from; `model` is what it has learnt.
+    """
+    asked = unlabelled(setting)
+    trained = trainer.prepare(dataclasses.replace(teacher, views=min(1, teacher.views)), asked, source)
+    trainer.load_state(trained.tagger, model, complete=False)
+    return predict.predict(trained.module, trained.batches, asked.indices("train"))
+
+
+def train(experiment: Experiment, setting: Setting, answers: list[np.ndarray], source: str, checkpoint: Path) -> trainer.Trained:
+    """As `trainer.train`, on labelled photos and on the unlabelled ones with the mean of their teachers' answers (M, L)."""
+    others = unlabelled(setting, ensemble.mean_probability(answers))
+    trained, more = (trainer.prepare(experiment, photos, source) for photos in (setting, others))
+    weight = trainer.positive_weight(experiment, setting)
+    with trainer.standardised(trained, setting.indices("train"), trainer.log_odds(setting.truth("train"), weight)):
+        trained.history = fit(
+            trained.module,
+            Joined(trained.batches, more.batches, others.indices("train")),
+            setting.indices("train"),
+            setting.indices("validation"),
+            experiment.recipe,
+            pos_weight=weight,
+            device=setting.device,
+            checkpoint=checkpoint,
+        )
+    return trained
+
+
+def compute(
+    experiment: Experiment, setting: Setting, answers: list[np.ndarray], source: str, folder: Path
+) -> tuple[dict[str, np.ndarray], list[dict[str, float]], dict[str, Any]]:
+    """As `compute.compute`, taught by the answers (M, L) that other rows gave to the unlabelled photos."""
+    trained = train(experiment, setting, answers, source, folder / "checkpoint")
+    probabilities = {
+        part: predict.predict(trained.module, trained.batches, setting.indices(part)) for part in ("validation", "test")
+    }
+    model = folder / "model.safetensors"
+    trainer.save_model(trained, model)
+    details = {
+        "best_epoch": trained.history.best_epoch,
+        "weights": trained.tagger.description,
+        "train_seconds": trained.history.seconds,
+        "model_spec": trained.spec,
+        "model_sha256": files.sha256(model),
+        "model_bytes": model.stat().st_size,
+        "unlabelled_photos": len(answers[0]),
+    }
+    return probabilities, trained.history.epochs, details

@@ -1,0 +1,165 @@
+"""A finished row asked again: its head trained anew for photos it has not seen, its network asked where it looked."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from tagging_lib.data import statistics
+from tagging_lib.evaluation import label_errors
+
+if TYPE_CHECKING:
+    from tagging_lib.runs.run import Result
+    from tagging_lib.study.study import Study
+
+logger = logging.getLogger(__name__)
+BATCH = 16  # photos at a time for attribution: gradients of a deep network take memory
+
+
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """Probabilities float32 (n, L) of models that have not seen the photos, whose corpus rows are `indices` (n,)."""
+
+    indices: np.ndarray
+    probabilities: np.ndarray
+    title: str
+    how: str
+
+
+def unseen(study: Study, n_folds: int = label_errors.FOLDS) -> Unseen:
+    """Out-of-fold probabilities of all photos from the best row with a frozen backbone, whose cached features make it quick.
+
+    The head is trained `n_folds` times by the row's recipe, to its last epoch. Without such a row, the best row's
+    probabilities on validation and test.
+
+    Raises:
+        TaggingError: no trained row is finished.
+    """
+    rows = [result for result in study.finished() if result.experiment.trained == "head" and result.experiment.views >= 1]
+    if not rows:
+        best = study.best()
+        parts = ("validation", "test")
+        indices = np.concatenate([study.indices(part) for part in parts])
+        probabilities = np.concatenate([best.probabilities(part) for part in parts])
+        return Unseen(indices, probabilities, best.title, "on validation and test")
+    row = max(rows, key=lambda result: result.score("validation")["micro_f1"])
+    indices = np.sort(np.concatenate([study.indices(part) for part in ("train", "validation", "test")]))
+    fold_of = label_errors.folds(study.targets[indices], n_folds, study.seed)
+    heads = _Heads(study, row)
+    logger.info("%s: %d heads, each for photos that it has not seen", row.name, n_folds)
+    probabilities = label_errors.out_of_fold(
+        fold_of, lambda train, held_out: heads.fit_predict(indices[train], indices[held_out]), len(study.labels)
+    )
+    return Unseen(indices, probabilities, row.title, f"out of fold, {n_folds} folds")
+
+
+class _Heads:
+    """A row's head, trained anew from its first state for each fold, on features that are read once."""
+
+    def __init__(self, study: Study, row: Result):
+        from tagging_lib.runs import trainer
+        from tagging_lib.runs.run import weights_source
+
+        self.study = study
+        # The last epoch is kept: choosing one would need labels of photos that the fold has not seen.
+        self.recipe = dataclasses.replace(row.experiment.recipe, keep="last", patience=None)
+        self.trained = trainer.prepare(row.experiment, study.setting, weights_source(row.experiment, study.setting))
+        self.start = copy.deepcopy(self.trained.module.state_dict())
+
+    def fit_predict(self, train: np.ndarray, held_out: np.ndarray) -> np.ndarray:
+        """Probabilities float32 (n, L) of the photos `held_out` by a head trained on `train`, both rows of the corpus."""
+        import torch
+
+        from tagging_lib.models import predict
+        from tagging_lib.runs import trainer
+        from tagging_lib.training import fit
+
+        trained, batches = self.trained, self.trained.batches
+        trained.module.load_state_dict(self.start)
+        weight = torch.as_tensor(statistics.pos_weight(self.study.targets[train])) if self.recipe.pos_weight else None
+        nothing = np.empty(0, dtype=np.int64)
+        start = trainer.log_odds(self.study.targets[train], weight)
+        with _quiet(fit.logger), trainer.standardised(trained, train, start):  # lines of each fold would hide what the page says
+            fit.fit(trained.module, batches, train, nothing, self.recipe, pos_weight=weight, device=self.study.device)
+        return predict.predict(trained.module, batches, held_out)
+
+
+@contextmanager
+def _quiet(talker: logging.Logger) -> Iterator[None]:
+    before = talker.level
+    talker.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        talker.setLevel(before)
+
+
+def suspects(study: Study, asked: Unseen) -> pd.DataFrame:
+    """Annotations that are probably wrong, the most suspicious first.
+
+    Columns: rank, photo (its path), part of the split, label, given (1 annotated, 0 not), probability, score (low is
+    suspicious), and index and column, its place in the corpus' targets.
+    """
+    found = label_errors.suspects(study.targets[asked.indices], asked.probabilities)
+    part_of = np.full(len(study.corpus), "", dtype=object)
+    for part in ("train", "validation", "test"):
+        part_of[study.indices(part)] = part
+    index, column = asked.indices[found.row.astype(int)], found.column.to_numpy(dtype=int)
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(found) + 1),
+            "photo": [study.corpus.photos[place] for place in index],
+            "part": part_of[index],
+            "label": [study.labels[place] for place in column],
+            "given": found.given.to_numpy(dtype=int),
+            "probability": found.probability.to_numpy(dtype=float),
+            "score": found.score.to_numpy(dtype=float),
+            "index": index,
+            "column": column,
+        }
+    )
+
+
+def in_part(study: Study, found: pd.DataFrame, part: str) -> pd.DataFrame:
+    """The suspects of one part, with `row` counted within it, as `label_errors.f1_after_correction` takes them."""
+    chosen = found[found.part == part]
+    return chosen.assign(row=np.searchsorted(study.indices(part), chosen["index"].to_numpy(dtype=int)))
+
+
+def attribution(study: Study, result: Result, indices: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, str]:
+    """What in the photo `indices[i]` speaks for the label `columns[i]`: float32 (n, S, S) in [-1, 1], and the method.
+
+    S is the row's side, in px.
+
+    Raises:
+        ValueError: `indices` is empty.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from tagging_lib.models import attribution as attributions
+    from tagging_lib.runs import trainer
+    from tagging_lib.runs.run import verified_model, weights_source
+    from tagging_lib.training.batches import PhotoBatches
+
+    if not len(indices):
+        raise ValueError("indices is empty: there is no photo to look at")
+    trained = trainer.prepare(result.experiment, study.setting, weights_source(result.experiment, study.setting))
+    trained.tagger.load_state_dict(load_file(str(verified_model(result))), strict=False)
+    photos = PhotoBatches(study.pixels, study.targets, trained.preprocessing, side=result.experiment.side, device=study.device)
+    found, method = [], ""
+    for start in range(0, len(indices), BATCH):
+        rows = np.asarray(indices[start : start + BATCH])
+        wanted = torch.tensor(columns[start : start + BATCH].tolist())
+        inputs = torch.cat([x for x, _ in photos.plain(rows)])
+        heat, method = attributions.attribution(trained.tagger, inputs, wanted)
+        found.append(heat)
+    return np.concatenate(found), method
