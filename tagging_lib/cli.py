@@ -123,9 +123,11 @@ def train(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Train one row of the study and print its test score."""
-    from tagging_lib.study import study
+    from tagging_lib.runs.kept import mark_apart
+    from tagging_lib.runs.run import run
+    from tagging_lib.study.opening import open_study
 
-    opened = study.open(
+    study = open_study(
         CORPUS=corpus,
         PROFILE=profile,
         SEED=seed,
@@ -138,7 +140,9 @@ def train(
         SKIP_BROKEN=skip_broken,
         record=False,
     )
-    result = opened.result(row, seed + training - 1)
+    experiment = study.row(row, seed + training - 1)
+    result = run(experiment, study.setting)
+    mark_apart(result.kept)
     score = result.score("test")
     low, high = result.interval
     say(
@@ -159,13 +163,16 @@ def predict(
     """Tag photos with a trained model: a CSV with names and probabilities, and a 0/1 text file."""
     from tagging_lib.data.corpus import open_photos
     from tagging_lib.inference.predict import predict_photos
-    from tagging_lib.study import study
+    from tagging_lib.models.device import choose
 
+    taken: dict[str, int] = {}
     for path in photos:
         opened = open_photos(path, data_dir=data)
-        target = out if len(photos) == 1 else out / opened.name
+        taken[opened.name] = taken.get(opened.name, 0) + 1
+        again = f"-{taken[opened.name]}" if taken[opened.name] > 1 else ""  # folders of one name, in different places
+        target = out if len(photos) == 1 else out / f"{opened.name}{again}"
         table = predict_photos(
-            model, opened, outputs=target, device=study.choose_device(device), sidecars=sidecars
+            model, opened, outputs=target, device=choose(device), sidecars=sidecars
         )
         say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
 

@@ -5,5 +5,19 @@ class TaggingError(Exception):
     """One line: what is wrong, where (file and line or field), and what to do. The command line prints it and exits 2."""
 
 
-class WeightsUnavailable(TaggingError):
-    """Pretrained weights are out of reach; the message says how to get them. The study leaves the row out."""
+class RowUnavailable(TaggingError):
+    """A row cannot run here. The study leaves it out, says why, and goes on.
+
+    Attributes:
+        reason: why it cannot.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+class WeightsUnavailable(RowUnavailable):
+    """Pretrained weights are out of reach."""

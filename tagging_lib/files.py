@@ -24,6 +24,7 @@ __all__ = [
     "replacing_folder",
     "set_aside",
     "sha256",
+    "sha256_of",
     "storage_error",
     "write_json",
     "write_sealed",
@@ -89,6 +90,11 @@ def sha256(path: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_of(content: Any) -> str:
+    """Hexadecimal SHA-256 of bytes, or of a buffer."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def describe_machine() -> dict[str, Any]:

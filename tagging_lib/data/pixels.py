@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import io
-import logging
 import os
 import shutil
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
+from PIL import __version__ as pillow_version
 
-from tagging_lib import files
+from tagging_lib import declared
+from tagging_lib.data import arrays
 from tagging_lib.data.decoding import BrokenPhotoError, decode, decode_or_fault
 from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
-logger = logging.getLogger(__name__)
 SIDE = 128  # px: photos are kept at this side, as in the original; larger inputs are resized on the device
 CHUNK = 256  # photos decoded between two writes: bounds the memory
 TASK = 16  # of them decoded by a thread at a time: asking it for each one would cost a tenth of the decoding
@@ -73,35 +74,30 @@ def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
 def load(corpus: Photos, side: int = SIDE, *, cache_dir: Path, workers: int | None = None) -> np.memmap:
     """All photos of the corpus as a read-only memory map, uint8 (N, side, side, 3).
 
-    They are decoded once, in parallel, into `cache_dir`, under the corpus' fingerprint. A damaged cache is set aside as
-    `<name>.damaged`, and made again.
+    They are decoded once, in parallel, into `cache_dir`, under a name that changes with the corpus' fingerprint and the
+    versions of the decoder and of Pillow.
 
     Raises:
         TaggingError: a photo cannot be decoded, and nothing is kept then; or the disk is too full.
     """
     shape = (len(corpus), side, side, 3)
-    target = Path(cache_dir) / f"{corpus.name}-{corpus.fingerprint}-{side}.npy"
-    mapped = _open_cache(target, shape)
-    if mapped is not None:
-        return mapped
-    files.make_folder(target.parent)
-    needed, free = int(np.prod(shape)), shutil.disk_usage(target.parent).free
-    if needed > free:
-        raise TaggingError(f"{cache_dir} has {free >> 20} MiB left, {needed >> 20} are needed for photos: make room")
-    hashed = hashlib.sha256()
-    with files.replacing(target) as temporary, open(temporary, "wb") as stream:
+    decoder = ".".join(str(version) for version in declared.versions(declared.DECODING).values())
+    target = Path(cache_dir) / f"{corpus.name}-{corpus.fingerprint}-{side}-decoder{decoder}-pillow{pillow_version}.npy"
+
+    def decode_all(path: Path) -> str:
+        needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
+        if needed > free:
+            raise TaggingError(f"{cache_dir} has {free >> 20} MiB left, {needed >> 20} are needed for photos: make room")
+        hashed = hashlib.sha256()
         # Written rather than mapped: a disk that fills up then raises an error instead of killing the process.
-        hashed.update(header := _header(shape))
-        stream.write(header)
-        for block in blocks(corpus, side, workers=workers):
-            raw = block.data.cast("B")
-            hashed.update(raw)
-            stream.write(raw)
-    _write_note(target, shape, hashed.hexdigest())
-    mapped = _open_cache(target, shape)
-    if mapped is None:
-        raise TaggingError(f"{target} cannot be read back: check the disk")
-    return mapped
+        with open(path, "wb") as stream:
+            decoded = (block.data.cast("B") for block in blocks(corpus, side, workers=workers))
+            for part in chain([memoryview(_header(shape))], decoded):
+                hashed.update(part)
+                stream.write(part)
+        return hashed.hexdigest()
+
+    return arrays.cached(target, decode_all, shape)
 
 
 def blocks(corpus: Photos, side: int = SIDE, *, workers: int | None = None) -> Iterator[np.ndarray]:
@@ -138,31 +134,3 @@ def _header(shape: tuple[int, ...]) -> bytes:
     description: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, description)
     return header.getvalue()
-
-
-def _write_note(target: Path, shape: tuple[int, ...], digest: str) -> None:
-    stat = target.stat()
-    note = {"shape": list(shape), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest}
-    files.write_sealed(target.with_suffix(".json"), note)
-
-
-def _open_cache(path: Path, shape: tuple[int, ...]) -> np.memmap | None:
-    """The cache when it is there and sound: untouched since it was written, or with the same checksum all the same."""
-    note = path.with_suffix(".json")
-    if not path.exists() or not note.exists():
-        return None
-    try:
-        described, stat = files.read_sealed(note), path.stat()
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        fits = isinstance(mapped, np.memmap) and mapped.shape == shape and mapped.dtype == np.uint8
-        if fits and described["bytes"] == stat.st_size:
-            if described["mtime_ns"] == stat.st_mtime_ns:
-                return mapped
-            if described["sha256"] == files.sha256(path):  # copied or touched
-                _write_note(path, shape, described["sha256"])
-                return mapped
-    except (ValueError, OSError, EOFError, KeyError, TypeError, TaggingError):
-        pass
-    logger.warning("%s is damaged: set aside, the photos are decoded again", path)
-    path.replace(path.with_suffix(".damaged"))
-    return None

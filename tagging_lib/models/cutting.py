@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import freezing
-from tagging_lib.models.zoo import Tagger
+from tagging_lib.models.device import shared_tensors
+from tagging_lib.models.tagger import Tagger, last_stage
 
 TOLERANCE = 1e-3  # of the largest feature, between the whole network and its two parts one after the other
 
@@ -29,8 +29,8 @@ class Trunk(nn.Module):
 
     def __init__(self, backbone: nn.Module):
         super().__init__()
-        self.backbone = copy.deepcopy(backbone, _tensors(backbone)).eval()
-        for stage in freezing.last_stage(self.backbone):
+        self.backbone = copy.deepcopy(backbone, shared_tensors(backbone)).eval()
+        for stage in last_stage(self.backbone):
             stage.register_forward_pre_hook(_stop)
 
     def train(self, mode: bool = True) -> Trunk:
@@ -49,11 +49,6 @@ def _stop(module: nn.Module, inputs: tuple) -> None:
     raise _ReachedError(inputs)
 
 
-def _tensors(module: nn.Module) -> dict[int, Tensor]:
-    """All tensors by identity: what a deep copy is told to share."""
-    return {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
-
-
 def cut(tagger: Tagger, side: int) -> tuple[Trunk, Tagger]:
     """The trunk, and a tagger that takes the trunk's activations instead of photos.
 
@@ -63,7 +58,7 @@ def cut(tagger: Tagger, side: int) -> tuple[Trunk, Tagger]:
         TaggingError: the network is not a chain at this place, so that the two parts together do not give what it gives.
     """
     trunk = Trunk(tagger.backbone)
-    rest = copy.deepcopy(tagger, _tensors(tagger))
+    rest = copy.deepcopy(tagger, shared_tensors(tagger))
     was_training = tagger.training
     device = next(tagger.parameters()).device
     # Two photos that differ, from no random state.

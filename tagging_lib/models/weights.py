@@ -85,7 +85,7 @@ def resolve(network: str, source: str | Path) -> Weights:
     if path is None:
         there = ", ".join(sorted(p.name for p in Path(source).glob("*") if p.suffix in SUFFIXES)) or "no weights"
         raise WeightsUnavailable(
-            f"{source} has no weights for {network} (it holds {there}): put {network.removeprefix('timm:')}.safetensors there"
+            f"{source} has no weights for {network} (it holds {there})", f"put {network.removeprefix('timm:')}.safetensors there"
         )
     return _local(network, path)
 
@@ -150,14 +150,14 @@ def _short_timeout() -> Iterator[None]:
 
 
 def _published(network: str) -> Weights:
-    how = "connect to the internet once, or pass --weights a folder that holds "
     stem = network.removeprefix("timm:").replace("/", "_")
     try:
         with _short_timeout():
             return _from_timm(network) if network.startswith("timm:") else _from_torchvision(network)
     except (OSError, RuntimeError) as error:
         logger.debug("download of %s failed: %s", network, error)
-        raise WeightsUnavailable(f"ImageNet weights of {stem} cannot be downloaded here: {how}{stem}.pth") from error
+        remedy = f"connect to the internet once, or pass --weights a folder that holds {stem}.pth"
+        raise WeightsUnavailable(f"ImageNet weights of {stem} cannot be downloaded here", remedy) from error
 
 
 # One failed download tells about a host; asking again for each row would only cost minutes.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import freezing
 from tagging_lib.models.baselines import BASELINES
-from tagging_lib.models.precision import cast_once, mixed
-from tagging_lib.models.preprocessing import Preprocessing
+from tagging_lib.models.tagger import BATCH_NORMS, Tagger, Trained, freeze
 from tagging_lib.models.weights import NONE, Weights, resolve
 
 logger = logging.getLogger(__name__)
@@ -23,46 +19,6 @@ VGGS = ("vgg16", "vgg16_bn")
 NETWORKS = (*BASELINES, *VGGS, *RESNETS, "densenet169")
 VGG_GRID = 7  # VGG's classifier sees 512 channels on a 7×7 grid
 VGG_HIDDEN = (4096, 2048)
-
-
-class Tagger(nn.Module):
-    """Photos (N, 3, S, S) → logits (N, L); `backbone` gives features (N, F) and `head` the logits.
-
-    Frozen parts stay in evaluation mode whatever `train` is told, so that their batch norms keep their statistics.
-    """
-
-    def __init__(self, backbone: nn.Module, head: nn.Module, n_features: int, weights: Weights, options: dict[str, Any]):
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
-        self.n_features = n_features
-        self.preprocessing: Preprocessing | None = weights.preprocessing
-        self.description = weights.description
-        self.options = options
-        self.trained = "all"
-        # oneDNN divides by zero when it plans the product of 49,152 inputs and 32 photos in bfloat16 on processors with
-        # 2 MiB of second-level cache, which ends the process (torch 2.15). Dense networks gain little from it anyway.
-        self.in_mixed_precision = not any(isinstance(module, nn.Flatten) for module in list(backbone.children())[:1])
-
-    def forward(self, photos: Tensor) -> Tensor:
-        # Half precision is enough to see, not to answer: its logits would lie on a coarse grid.
-        with mixed(photos.device.type) if self.in_mixed_precision else nullcontext():
-            features = self.backbone(photos)
-        return self.head(features.float())
-
-    def for_inference(self) -> Tagger:
-        """A copy in evaluation mode that answers the same and faster, and shares what it can; it is not for training."""
-        found = copy.copy(self.eval())
-        found._modules = dict(self._modules)
-        if self.in_mixed_precision:
-            found.backbone = cast_once(self.backbone, str(next(self.parameters()).device))
-        return found
-
-    def train(self, mode: bool = True) -> Tagger:
-        super().train(mode)
-        if mode:
-            freezing.keep_frozen_in_eval(self)
-        return self
 
 
 class _Timm(nn.Module):
@@ -90,7 +46,7 @@ def build(
     n_labels: int,
     *,
     weights: str = "none",
-    trained: str = "all",
+    trained: str = Trained.ALL,
     dropout: float = 0.0,
     side: int = 128,
     seed: int = 0,
@@ -114,7 +70,7 @@ def build(
     tagger = _assemble(name, n_labels, resolved, options, dropout, side, seed)
     if resolved.state is not None:
         _load(tagger.backbone, resolved, name)
-    freezing.freeze(tagger, trained)
+    freeze(tagger, trained)
     return tagger
 
 
@@ -130,7 +86,7 @@ def _assemble(name, n_labels, resolved: Weights, options: dict, dropout: float, 
         head = _vgg_head(n_features, n_labels, dropout) if name in VGGS else _linear_head(n_features, n_labels, dropout)
     if options["batch_norm_eps"] is not None:
         for module in backbone.modules():
-            if isinstance(module, freezing.BATCH_NORMS):
+            if isinstance(module, BATCH_NORMS):
                 module.eps = options["batch_norm_eps"]
     return Tagger(backbone, head, n_features, resolved, options)
 

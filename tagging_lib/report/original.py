@@ -18,8 +18,10 @@ import pandas as pd
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import claims, errors, metrics, uncertainty
+from tagging_lib.models.tagger import Trained
 from tagging_lib.report import figures, tables
 from tagging_lib.runs import rows
+from tagging_lib.runs.original import ORIGINAL
 
 NAME = "original"
 TITLE = "The original, recomputed"
@@ -105,8 +107,8 @@ def scores(answered: list[Answered]) -> pd.DataFrame:
     for row in [*answered, Answered("constant", always.targets, constant)]:
         found = metrics.score(row.targets, row.predictions)
         low, high = uncertainty.bootstrap_interval(row.targets, row.predictions)
-        printed = rows.ORIGINAL.get(row.name)
-        trained = rows.BY_NAME[row.name].trained if row.name in rows.BY_NAME else "all"
+        printed = ORIGINAL.get(row.name)
+        trained = rows.BY_NAME[row.name].trained if row.name in rows.BY_NAME else Trained.ALL
         line: dict[str, Any] = {"row": row.name, "title": row.title, "trained": trained}
         line |= {"micro_f1": found["micro_f1"], "low": low, "high": high}
         for name in ("f1", "precision", "recall"):

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tagging_lib import files
 from tagging_lib.data.splits import Split
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import ensemble
 from tagging_lib.models import predict
 from tagging_lib.runs import trainer
-from tagging_lib.runs.rows import Experiment
+from tagging_lib.runs.experiment import Experiment
 from tagging_lib.runs.setting import Setting
-from tagging_lib.training.fit import Batches, fit
+from tagging_lib.training.fit import Batches
 
 
 @dataclass(eq=False)
@@ -97,47 +95,17 @@ def ask(teacher: Experiment, setting: Setting, source: str, model: Path) -> np.n
         source: where the row's weights come from; `model` is what it has learnt.
     """
     asked = unlabelled(setting)
-    trained = trainer.prepare(dataclasses.replace(teacher, views=min(1, teacher.views)), asked, source)
-    trainer.load_state(trained.tagger, model, complete=False)
-    return predict.predict(trained.module, trained.batches, asked.indices("train"))
+    training = trainer.prepare(dataclasses.replace(teacher, views=min(1, teacher.views)), asked, source, learnt=model)
+    return predict.predict(training.module, training.batches, asked.indices("train"))
 
 
-def train(experiment: Experiment, setting: Setting, answers: list[np.ndarray], source: str, checkpoint: Path) -> trainer.Trained:
-    """As `trainer.train`, on labelled photos and on the unlabelled ones with the mean of their teachers' answers (M, L)."""
+def joined(
+    experiment: Experiment, setting: Setting, source: str, answers: Sequence[np.ndarray]
+) -> Callable[[trainer.Training], Joined]:
+    """For `trainer.compute`: the labelled photos together with the unlabelled ones, which carry the mean of `answers` (M, L)."""
     others = unlabelled(setting, ensemble.mean_probability(answers))
-    trained, more = (trainer.prepare(experiment, photos, source) for photos in (setting, others))
-    weight = trainer.positive_weight(experiment, setting)
-    with trainer.standardised(trained, setting.indices("train"), trainer.log_odds(setting.truth("train"), weight)):
-        trained.history = fit(
-            trained.module,
-            Joined(trained.batches, more.batches, others.indices("train")),
-            setting.indices("train"),
-            setting.indices("validation"),
-            experiment.recipe,
-            pos_weight=weight,
-            device=setting.device,
-            checkpoint=checkpoint,
-        )
-    return trained
 
+    def join(training: trainer.Training) -> Joined:
+        return Joined(training.batches, trainer.prepare(experiment, others, source).batches, others.indices("train"))
 
-def compute(
-    experiment: Experiment, setting: Setting, answers: list[np.ndarray], source: str, folder: Path
-) -> tuple[dict[str, np.ndarray], list[dict[str, float]], dict[str, Any]]:
-    """As `compute.compute`, taught by the answers (M, L) that other rows gave to the unlabelled photos."""
-    trained = train(experiment, setting, answers, source, folder / "checkpoint")
-    probabilities = {
-        part: predict.predict(trained.module, trained.batches, setting.indices(part)) for part in ("validation", "test")
-    }
-    model = folder / "model.safetensors"
-    trainer.save_model(trained, model)
-    details = {
-        "best_epoch": trained.history.best_epoch,
-        "weights": trained.tagger.description,
-        "train_seconds": trained.history.seconds,
-        "model_spec": trained.spec,
-        "model_sha256": files.sha256(model),
-        "model_bytes": model.stat().st_size,
-        "unlabelled_photos": len(answers[0]),
-    }
-    return probabilities, trained.history.epochs, details
+    return join

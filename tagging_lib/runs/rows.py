@@ -1,21 +1,23 @@
 """The report's table as data: every row that the study can run, in one place.
 
-A row is an `Experiment`; changing one value of it makes another experiment with results of its own. `ORIGINAL` holds
-what the original report printed for the row of the same name, so that the two can stand side by side.
+A row is an `Experiment`; changing one value of it makes another experiment with results of its own.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 from tagging_lib.errors import TaggingError
+from tagging_lib.models.baselines import CONSTANT
+from tagging_lib.models.tagger import Trained
+from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
+from tagging_lib.training import augment
 from tagging_lib.training.recipe import Recipe
 
 ORIGINAL_RECIPE = Recipe()
-NO_AUGMENTATION = dataclasses.replace(ORIGINAL_RECIPE, augmentation="none")
+NO_AUGMENTATION = dataclasses.replace(ORIGINAL_RECIPE, augmentation=augment.NONE)
 # A linear head on fixed features, which are standardised while it learns; it starts at the labels' log odds. Chosen on
 # validation for DenseNet-169 and MobileNet-V1 at 128 px.
 HEAD_RECIPE = Recipe(
@@ -26,7 +28,7 @@ HEAD_RECIPE = Recipe(
     weight_decay=0.03,
     mixup=0.4,
     pos_weight=False,
-    augmentation="none",
+    augmentation=augment.NONE,
     monitor_threshold=0.4,
 )
 # The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixed photos against learning by heart.
@@ -60,93 +62,14 @@ SCRATCH_RECIPE = Recipe(
 PATIENT_SCRATCH_RECIPE = dataclasses.replace(SCRATCH_RECIPE, epochs=30)
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One row: what is trained, from what, and how.
-
-    Attributes:
-        name: the row's name in tables, folders and on the command line.
-        network: `constant`, or a name that `models.zoo.build` knows.
-        weights: `imagenet` or `none`; `imagenet` is taken from the study's weights folder when that holds the network.
-        trained: `all`, `last-stage`, `head`, or `none` (the network answers untrained).
-        side: pixels along the photo's edge at the network's input.
-        views: copies of each training photo in the feature cache of a `head` row (1: the plain photo alone);
-            0 runs the frozen backbone anew at each step instead.
-        needs_gpu: too slow for the `cpu` profile; left out there, with that reason.
-        overnight: a matter of an hour on two cores; in the `cpu` profile it is read where `tagging train` has finished it,
-            and otherwise left out.
-        toy: has a toy scale of its own. A network that takes photos of one size only has none, nor has a row that differs
-            from another one in what that scale takes away; the `quick` profile leaves both out.
-    """
-
-    name: str
-    title: str
-    group: str
-    network: str
-    weights: str = "none"
-    trained: str = "all"
-    dropout: float = 0.0
-    side: int = 128
-    views: int = 0
-    recipe: Recipe = field(default=ORIGINAL_RECIPE)
-    needs_gpu: bool = False
-    overnight: bool = False
-    toy: bool = True
-
-    def with_seed(self, seed: int) -> Self:
-        """The same row trained from another seed."""
-        return dataclasses.replace(self, recipe=dataclasses.replace(self.recipe, seed=seed))
-
-
-@dataclass(frozen=True)
-class SelfTrained(Experiment):
-    """A row that also learns from the study's unlabelled photos, which carry the mean probabilities of its teachers.
-
-    Attributes:
-        teachers: rows that are trained first, from the same seed and the same labelled photos.
-    """
-
-    teachers: tuple[Experiment, ...] = ()
-
-    def with_seed(self, seed: int) -> Self:
-        return dataclasses.replace(super().with_seed(seed), teachers=tuple(teacher.with_seed(seed) for teacher in self.teachers))
-
-
-@dataclass(frozen=True)
-class OriginalScore:
-    """One row of the original report: micro scores on its test set, train F1 ÷ validation F1, training time in seconds."""
-
-    f1: float
-    precision: float
-    recall: float
-    ratio_of_f1: float | None
-    seconds: int | None
-
-
-ORIGINAL = {
-    "ffn1": OriginalScore(0.245, 0.191, 0.341, 0.881, 22 * 60 + 57),
-    "ffn2": OriginalScore(0.269, 0.206, 0.387, 0.989, 24 * 60 + 9),
-    "cnn": OriginalScore(0.145, 0.118, 0.186, 0.879, 26 * 60 + 55),
-    "resnet152_plain": OriginalScore(0.180, 0.126, 0.317, None, None),
-    "vgg16": OriginalScore(0.700, 0.626, 0.794, 1.014, 27 * 60 + 29),
-    "vgg16_bn": OriginalScore(0.669, 0.565, 0.820, 0.967, 27 * 60 + 44),
-    "resnet34": OriginalScore(0.726, 0.684, 0.774, 1.137, 27 * 60 + 36),
-    "resnet50": OriginalScore(0.749, 0.727, 0.773, 1.161, 29 * 60 + 29),
-    "resnet101": OriginalScore(0.745, 0.718, 0.773, 1.168, 36 * 60 + 57),
-    "resnet152": OriginalScore(0.759, 0.729, 0.791, 1.161, 42 * 60 + 22),
-    "resnet50_noaug": OriginalScore(0.751, 0.783, 0.722, 1.350, 14 * 60 + 4),
-    "resnet50_noaug_dropout": OriginalScore(0.760, 0.783, 0.739, 1.344, 13 * 60 + 51),
-}
-
-
 def _fine_tune(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
-    return Experiment(name, title, group, network, weights="imagenet", needs_gpu=True, **changes)
+    return Experiment(name, title, group, network, weights=IMAGENET, needs_gpu=True, **changes)
 
 
 def _head(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
     changes.setdefault("views", 1)
     changes.setdefault("recipe", HEAD_RECIPE)
-    return Experiment(name, title, group, network, weights="imagenet", trained="head", **changes)
+    return Experiment(name, title, group, network, weights=IMAGENET, trained=Trained.HEAD, **changes)
 
 
 def _stage(name: str, title: str, network: str, views: int, group: str = "transfer", recipe: Recipe = STAGE_RECIPE) -> Experiment:
@@ -155,8 +78,8 @@ def _stage(name: str, title: str, network: str, views: int, group: str = "transf
         title,
         group,
         network,
-        weights="imagenet",
-        trained="last-stage",
+        weights=IMAGENET,
+        trained=Trained.LAST_STAGE,
         side=224,
         views=views,
         recipe=recipe,
@@ -191,7 +114,7 @@ CHANGED_STAGES = {
     "no_mixup": ("no mixup", dataclasses.replace(LONG_STAGE_RECIPE, mixup=0.0)),
     "no_ema": ("no averaged weights", dataclasses.replace(LONG_STAGE_RECIPE, ema=0.0)),
     "equal_rates": ("the backbone as fast as the head", dataclasses.replace(LONG_STAGE_RECIPE, backbone_rate=1.0)),
-    "no_augmentation": ("no augmentation", dataclasses.replace(LONG_STAGE_RECIPE, augmentation="none")),
+    "no_augmentation": ("no augmentation", dataclasses.replace(LONG_STAGE_RECIPE, augmentation=augment.NONE)),
 }
 
 MOBILENET_STAGE = _stage(
@@ -200,13 +123,13 @@ MOBILENET_STAGE = _stage(
 DENSENET_STAGE = _stage("densenet169_stage_224", "DenseNet-169 at 224 px, last stage", "densenet169", views=2)
 
 ROWS: tuple[Experiment, ...] = (
-    Experiment("constant", "Constant answer", "baselines", "constant", trained="none"),
+    Experiment("constant", "Constant answer", "baselines", CONSTANT, trained=Trained.NONE),
     Experiment("ffn1", "Feed forward, 1 layer", "baselines", "ffn1"),
     Experiment("ffn2", "Feed forward, 2 layers", "baselines", "ffn2"),
     Experiment("cnn", "Convolutional", "baselines", "cnn", needs_gpu=True),
-    _fine_tune("resnet152_plain", "Plain ResNet-152", "resnet152", "baselines", trained="none"),
-    _fine_tune("vgg16", "VGG16", "vgg16", trained="head"),
-    _fine_tune("vgg16_bn", "VGG16 with BN", "vgg16_bn", trained="head"),
+    _fine_tune("resnet152_plain", "Plain ResNet-152", "resnet152", "baselines", trained=Trained.NONE),
+    _fine_tune("vgg16", "VGG16", "vgg16", trained=Trained.HEAD),
+    _fine_tune("vgg16_bn", "VGG16 with BN", "vgg16_bn", trained=Trained.HEAD),
     _fine_tune("resnet34", "ResNet-34", "resnet34"),
     _fine_tune("resnet50", "ResNet-50", "resnet50"),
     _fine_tune("resnet101", "ResNet-101", "resnet101"),
@@ -243,7 +166,7 @@ ROWS: tuple[Experiment, ...] = (
         MOBILENET,
         "augmentation",
         views=3,
-        recipe=dataclasses.replace(HEAD_RECIPE, augmentation="original"),
+        recipe=dataclasses.replace(HEAD_RECIPE, augmentation=augment.ORIGINAL),
     ),
     _fine_tune(
         "resnet50_noaug_dropout",
@@ -304,7 +227,7 @@ ROWS: tuple[Experiment, ...] = (
             f"mobilenetv1_stage_224_{name}",
             f"MobileNet-V1 at 224 px, last stage, {title}",
             MOBILENET,
-            views=1 if recipe.augmentation == "none" else 4,
+            views=1 if recipe.augmentation == augment.NONE else 4,
             group="recipe",
             recipe=recipe,
         )
@@ -322,14 +245,17 @@ ABLATIONS = (
     *((row.name, row.name.removesuffix("_pseudo")) for row in ROWS if isinstance(row, SelfTrained)),
 )
 
+ABLATED_ROWS = [name for name, _ in ABLATIONS]
+
 
 def _depths() -> tuple[tuple[str, str], ...]:
     """Pairs of transfer rows with the same network at the same size: one, and the one of which less was trained."""
-    first: dict[tuple[str, int], dict[str, str]] = {}
+    first: dict[tuple[str, int], dict[Trained, str]] = {}
     for row in ROWS:
         if row.group == "transfer" and not isinstance(row, SelfTrained):
             first.setdefault((row.network, row.side), {}).setdefault(row.trained, row.name)
-    ordered = [[depths[key] for key in ("all", "last-stage", "head") if key in depths] for depths in first.values()]
+    deepest_first = (Trained.ALL, Trained.LAST_STAGE, Trained.HEAD)
+    ordered = [[depths[part] for part in deepest_first if part in depths] for depths in first.values()]
     return tuple(pair for names in ordered for pair in pairwise(names))
 
 
@@ -359,12 +285,12 @@ def find(name: str) -> Experiment:
 
 def quick(row: Experiment) -> Experiment:
     """The row at toy scale: 64 px, a few epochs, and random weights where the row asks for pretrained ones."""
-    if row.network == "constant":
+    if row.is_constant:
         return row
-    heads = row.trained == "head"
+    heads = row.trained == Trained.HEAD
     epochs = QUICK_HEAD_EPOCHS if heads else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
     recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32)
-    title = f"{row.title} (random weights)" if row.weights != "none" else row.title
+    title = f"{row.title} (random weights)" if row.weights != NONE else row.title
     views = max(1, row.views) if heads else 0
     more: dict[str, Any] = {"teachers": tuple(map(quick, row.teachers))} if isinstance(row, SelfTrained) else {}
-    return dataclasses.replace(row, title=title, weights="none", side=QUICK_SIDE, views=views, recipe=recipe, **more)
+    return dataclasses.replace(row, title=title, weights=NONE, side=QUICK_SIDE, views=views, recipe=recipe, **more)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from tagging_lib import files
-from tagging_lib.data import pixels, statistics
+from tagging_lib.data import arrays, pixels, statistics
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.data.splits import Split
 
@@ -65,11 +64,8 @@ class Setting:
 
     @cached_property
     def pixels_digest(self) -> str:
-        """SHA-256 of the decoded photos: from the note that their cache keeps, else of the bytes."""
-        file = getattr(self.pixels, "filename", None)
-        if file is not None and Path(file).with_suffix(".json").exists():
-            return files.read_json(Path(file).with_suffix(".json"))["sha256"]
-        return hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+        """SHA-256 of the decoded photos."""
+        return arrays.digest(self.pixels)
 
     @cached_property
     def channel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
@@ -79,36 +75,4 @@ class Setting:
 
 def indices_digest(indices: np.ndarray) -> str:
     """SHA-256 of which photos these are."""
-    return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
-
-
-# The library code between a photo and its probability, and the part of it that makes frozen features. What only reads
-# a corpus or scores an answer is not in it: its outcome is in the key, or computed anew each time.
-ROW_CODE = (
-    "models/*",
-    "training/*",
-    "data/statistics.py",
-    "runs/compute.py",
-    "runs/trainer.py",
-)
-SELF_TRAINED_CODE = ("runs/pseudo.py", "evaluation/ensemble.py")  # in the keys of rows that learn without labels too
-FEATURE_CODE = ("models/*", *(f"training/{name}.py" for name in ("augment", "batches", "features", "store")))
-
-
-@cache
-def code_digest(patterns: tuple[str, ...]) -> str:
-    """SHA-256 of the library files that match the patterns."""
-    package = Path(__file__).resolve().parents[1]
-    digest = hashlib.sha256()
-    for pattern in patterns:
-        for source in sorted(package.glob(pattern)):
-            if source.suffix in (".py", ".json"):
-                digest.update(source.name.encode() + source.read_bytes())
-    return digest.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """The versions that can change a result."""
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("torch", "torchvision", "timm", "numpy", "pillow")}
+    return files.sha256_of(indices.astype("<i8").tobytes())

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,26 +18,31 @@ from torch import nn
 from tagging_lib import files
 from tagging_lib.data import statistics
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import cutting, freezing, zoo
+from tagging_lib.models import cutting, predict, zoo
+from tagging_lib.models.baselines import constant_answer
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.runs.rows import Experiment
-from tagging_lib.runs.setting import FEATURE_CODE, Setting, code_digest, indices_digest, versions
-from tagging_lib.training import features, standardise
+from tagging_lib.models.tagger import Tagger, Trained, trainable_parameters
+from tagging_lib.runs import frozen
+from tagging_lib.runs.experiment import NONE, Experiment
+from tagging_lib.runs.setting import Setting
+from tagging_lib.training import standardise
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
-from tagging_lib.training.fit import History, fit
+from tagging_lib.training.fit import Batches, History, fit
+
+ANSWERED = ("validation", "test")  # the parts that a row answers
 
 
 @dataclass(eq=False)
-class Trained:
+class Training:
     """A network with the batches that feed it.
 
     Attributes:
         tagger: the whole network; what is saved.
-        module: the part that was trained, which shares its tensors: the network, its end behind the cut, or its head.
+        module: the part that is trained, which shares its tensors: the network, its end behind the cut, or its head.
         batches: what `module` takes: photos, or activations or features that the frozen part has computed once.
     """
 
-    tagger: zoo.Tagger
+    tagger: Tagger
     module: nn.Module
     batches: PhotoBatches | FeatureBatches
     history: History
@@ -46,11 +50,65 @@ class Trained:
     preprocessing: Preprocessing
 
 
-def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
-    """The row's network before its first step, on the device, with its batches (frozen parts computed, or from cache).
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a row gave: probabilities float32 (n, L) by part, one entry an epoch, and the facts that are kept with them."""
+
+    probabilities: dict[str, np.ndarray]
+    epochs: list[dict[str, float]]
+    facts: dict[str, Any]
+
+
+def compute(
+    experiment: Experiment,
+    setting: Setting,
+    source: str,
+    folder: Path,
+    joined: Callable[[Training], Batches] | None = None,
+) -> Outcome:
+    """Train the row and let it answer. Its model goes to `folder/model.safetensors`.
+
+    An interrupted training goes on from `folder/checkpoint`.
+
+    Args:
+        source: where the weights come from, as `weights.resolve` takes it.
+        joined: makes of a training the batches that it learns from, where these are more than the labelled photos.
 
     Raises:
-        TaggingError: the row wants cached activations of a network that cannot be cut before its last stage.
+        WeightsUnavailable: `source` is `imagenet` and cannot be reached.
+    """
+    if experiment.is_constant:
+        answers = {part: constant_answer(setting.truth("train"), len(setting.indices(part))) for part in ANSWERED}
+        return Outcome(answers, [], {"best_epoch": 0, "weights": NONE, "train_seconds": 0.0})
+    training = prepare(experiment, setting, source)
+    if experiment.trained != Trained.NONE:
+        learn(training, experiment, setting, joined(training) if joined else training.batches, folder / "checkpoint")
+    answers = {part: predict.predict(training.module, training.batches, setting.indices(part)) for part in ANSWERED}
+    model = folder / "model.safetensors"
+    save_model(training, model)
+    facts = {
+        "best_epoch": training.history.best_epoch,
+        "weights": training.tagger.description,
+        "train_seconds": training.history.seconds,
+        "model_spec": training.spec,
+        "model_sha256": files.sha256(model),
+        "model_bytes": model.stat().st_size,
+    }
+    return Outcome(answers, training.history.epochs, facts)
+
+
+def prepare(
+    experiment: Experiment, setting: Setting, source: str, *, learnt: Path | None = None, cached: bool = True
+) -> Training:
+    """The row's network on the device with its batches (frozen parts computed, or from cache), before its first step.
+
+    Args:
+        learnt: a file by `save_model`, whose tensors the network then has: the row as it was when it had learnt.
+        cached: False feeds the whole network with photos, whatever of it is trained.
+
+    Raises:
+        TaggingError: the row wants cached activations of a network that cannot be cut before its last stage, or the file
+            is not of this network.
     """
     recipe = experiment.recipe
     tagger = zoo.build(
@@ -76,18 +134,20 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
     )
     batches: PhotoBatches | FeatureBatches = photos
     module: nn.Module = tagger
-    if experiment.trained in ("head", "last-stage") and experiment.views >= 1:
-        if experiment.trained == "head":
-            frozen, module = tagger.backbone, tagger.head
+    if cached and experiment.views >= 1 and experiment.trained in (Trained.HEAD, Trained.LAST_STAGE):
+        if experiment.trained == Trained.HEAD:
+            before, module = tagger.backbone, tagger.head
         else:
-            frozen, module = cutting.cut(tagger, experiment.side)
+            before, module = cutting.cut(tagger, experiment.side)
         batches = FeatureBatches(
-            _views(experiment, setting, source, frozen, photos),
+            frozen.views(experiment, setting, source, before, photos),
             setting.corpus.targets,
             device=setting.device,
             batch_size=recipe.batch_size,
             seed=recipe.seed,
         )
+    if learnt is not None:
+        load_state(tagger, learnt)
     spec = {
         "network": experiment.network,
         "weights": source,
@@ -99,7 +159,7 @@ def prepare(experiment: Experiment, setting: Setting, source: str) -> Trained:
         "labels": list(setting.corpus.labels),
         "seed": recipe.seed,
     }
-    return Trained(tagger, module, batches, History([], 0, 0.0), spec, preprocessing)
+    return Training(tagger, module, batches, History([], 0, 0.0), spec, preprocessing)
 
 
 def corpus_preprocessing(setting: Setting) -> Preprocessing:
@@ -108,46 +168,39 @@ def corpus_preprocessing(setting: Setting) -> Preprocessing:
     return Preprocessing((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
 
 
-def train(experiment: Experiment, setting: Setting, source: str, checkpoint: Path) -> Trained:
-    """Train the row; it continues from `checkpoint` when that holds an interrupted run.
-
-    Raises:
-        WeightsUnavailable: `source` is `imagenet` and cannot be reached.
-    """
-    trained = prepare(experiment, setting, source)
-    if experiment.trained != "none":
-        weight = positive_weight(experiment, setting)
-        with standardised(trained, setting.indices("train"), log_odds(setting.truth("train"), weight)):
-            trained.history = fit(
-                trained.module,
-                trained.batches,
-                setting.indices("train"),
-                setting.indices("validation"),
-                experiment.recipe,
-                pos_weight=weight,
-                device=setting.device,
-                checkpoint=checkpoint,
-            )
-    return trained
+def learn(training: Training, experiment: Experiment, setting: Setting, batches: Batches, checkpoint: Path) -> None:
+    """Train on the training part as the row's recipe says; it continues from `checkpoint` where one was interrupted."""
+    train, weight = setting.indices("train"), positive_weight(experiment, setting)
+    with standardised(training, train, log_odds(setting.truth("train"), weight)):
+        training.history = fit(
+            training.module,
+            batches,
+            train,
+            setting.indices("validation"),
+            experiment.recipe,
+            pos_weight=weight,
+            device=setting.device,
+            checkpoint=checkpoint,
+        )
 
 
 @contextmanager
-def standardised(trained: Trained, train: np.ndarray, start: torch.Tensor | None = None) -> Iterator[None]:
+def standardised(training: Training, train: np.ndarray, start: torch.Tensor | None = None) -> Iterator[None]:
     """While it lasts, a head on cached features sees them standardised by the photos at `train`; afterwards as they are.
 
     With `start` (L,), the head starts by giving these logits to a photo of mean features.
     """
-    head = trained.module
-    if not isinstance(trained.batches, FeatureBatches) or trained.spec["trained"] != "head":
+    head = training.module
+    if not isinstance(training.batches, FeatureBatches) or training.spec["trained"] != Trained.HEAD:
         yield
         return
-    trained.module = scaled = standardise.Standardised(head, *standardise.moments(trained.batches, train))
+    training.module = scaled = standardise.Standardised(head, *standardise.moments(training.batches, train))
     if start is not None:
         scaled.start_at(start)
     try:
         yield
     finally:
-        trained.module = scaled.fold()
+        training.module = scaled.fold()
 
 
 def log_odds(targets: np.ndarray, weight: torch.Tensor | None = None) -> torch.Tensor:
@@ -167,77 +220,38 @@ def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | 
     return torch.as_tensor(statistics.pos_weight(setting.truth("train")))
 
 
-def _views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Module, photos: PhotoBatches) -> list[np.ndarray]:
-    """What the frozen part makes of the photos, an array (N, ...) for each view, from the cache.
-
-    The plain view serves every row that freezes the same part of the network, whatever the split; an augmented one every
-    row that augments the same training photos alike. Other photos stand in it as they are.
-    """
-    described = {
-        "network": experiment.network,
-        "part": experiment.trained,
-        "weights": source,
-        "tensors": _state_digest(frozen),
-        "side": experiment.side,
-        "pixels": setting.pixels_digest,
-        "device": setting.device.split(":")[0],
-        "preprocessing": dataclasses.asdict(photos.preprocessing),
-        "code": code_digest(FEATURE_CODE),
-        "versions": versions(),
-    }
-    name = experiment.network.replace("timm:", "").replace("/", "_")
-    everything = np.unique(np.concatenate([setting.indices(part) for part in ("train", "validation", "test")]))
-    count, training = len(setting.corpus), setting.indices("train")
-
-    def path(view: int) -> Path:
-        drawn: dict[str, Any] = {"photos": indices_digest(training if view else everything)}
-        if view:
-            drawn |= {"augmentation": photos.augmentation, "view": view, "seed": photos.seed}
-        digest = hashlib.sha256(json.dumps(described | drawn, sort_keys=True).encode()).hexdigest()[:16]
-        return setting.outputs / "cache" / "features" / f"{name}-{experiment.side}-{digest}.npy"
-
-    def plain(target: Path) -> None:
-        features.write(target, frozen, (x for x, _ in photos.plain(everything)), everything, count)
-
-    views: list[np.ndarray] = [features.cached(path(0), plain)]
-    for view in range(1, experiment.views):
-
-        def augmented(target: Path, view: int = view) -> None:
-            features.write(target, frozen, photos.augmented(training, view), training, count, others=views[0])
-
-        views.append(features.cached(path(view), augmented))
-    return views
-
-
-def _state_digest(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def save_model(trained: Trained, path: Path, *, complete: bool = False) -> None:
+def save_model(training: Training, path: Path, *, complete: bool = False) -> None:
     """Write what was trained (everything with `complete`) as safetensors, with the network's description inside."""
-    parameters = set(map(id, freezing.trainable_parameters(trained.tagger)))
-    whole = complete or trained.spec["trained"] in ("all", "last-stage")
-    names = {name for name, parameter in trained.tagger.named_parameters() if id(parameter) in parameters}
-    names |= {name for name in trained.tagger.state_dict() if name.startswith("head.")}
+    names = _learnt_names(training.tagger, complete)
     state = {
         name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in trained.tagger.state_dict().items()
-        if whole or name in names
+        for name, tensor in training.tagger.state_dict().items()
+        if name in names
     }
-    spec = trained.spec | {"complete": whole}
     with files.replacing(path) as temporary:
-        save_file(state, str(temporary), metadata={"tagging": json.dumps(spec)})
+        save_file(state, str(temporary), metadata={"tagging": json.dumps(training.spec | {"complete": complete})})
 
 
-def load_state(tagger: zoo.Tagger, path: Path, *, complete: bool) -> None:
-    """Put the tensors of a file written by `save_model` into the network.
+def load_state(tagger: Tagger, path: Path, *, complete: bool = False) -> None:
+    """Put the tensors of a file by `save_model` into the network, which has been built as the one that was saved.
 
     Raises:
-        TaggingError: the file misses tensors of the network, or holds others.
+        TaggingError: the file lacks one of these tensors, or holds another one, or one of another shape.
     """
-    missing, unexpected = tagger.load_state_dict(load_file(str(path)), strict=False)
-    if unexpected or (complete and missing):
-        raise TaggingError(f"{path} does not fit {type(tagger.backbone).__name__}: {(missing + unexpected)[:3]}")
+    stored, own = load_file(str(path)), tagger.state_dict()
+    wanted = _learnt_names(tagger, complete)
+    wrong = sorted(wanted ^ set(stored)) or [name for name in sorted(wanted) if stored[name].shape != own[name].shape]
+    if wrong:
+        raise TaggingError(f"{path} does not fit {type(tagger.backbone).__name__}: {', '.join(wrong[:3])}")
+    tagger.load_state_dict(stored, strict=False)
+
+
+def _learnt_names(tagger: Tagger, complete: bool) -> set[str]:
+    """Tensors that a model file holds: all of them, or the head and whatever else is trained where the rest stays as it came."""
+    every = set(tagger.state_dict())
+    if complete or tagger.trained in (Trained.ALL, Trained.LAST_STAGE):  # batch norms of a trained part keep statistics, too
+        return every
+    trained = set(map(id, trainable_parameters(tagger)))
+    return {name for name, tensor in tagger.named_parameters() if id(tensor) in trained} | {
+        name for name in every if name.startswith("head.")
+    }

@@ -1,31 +1,86 @@
-"""Which of two rows is better, by a paired test on the same test photos, and which rows cannot be told apart."""
+"""Finished rows side by side: the headline table, and which of two rows is better by a paired test on the same photos.
+
+Nothing here trains: what is not finished is not in a table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tagging_lib.evaluation import grouping, uncertainty
+from tagging_lib.models.tagger import Trained
+from tagging_lib.runs.original import ORIGINAL
+from tagging_lib.runs.result import Result
+from tagging_lib.study.study import Study
+from tagging_lib.training import augment
 
-if TYPE_CHECKING:
-    from tagging_lib.runs.run import Result
-    from tagging_lib.study.study import Study
-
-COLUMNS = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
-SPLIT_COLUMNS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
-PAIR_COLUMNS = ["row", "against", "seeds", "difference", "sd", "lowest_difference", "highest_difference"]
+HEADLINE = [
+    *("row", "title", "network", "weights", "trained", "augmentation", "epochs", "micro_f1", "low", "high", "letters", "f1_sd"),
+    *("seeds", "precision", "recall", "macro_f1", "ratio_of_f1", "seconds", "threshold"),
+    *("original_f1", "original_precision", "original_recall", "original_ratio_of_f1", "original_seconds"),
+]
+DIFFERENCES = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
+SPLITS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
+PAIRS = ["row", "against", "seeds", "difference", "sd", "lowest_difference", "highest_difference"]
 OTHER_SPLITS = 4  # seeds after the study's own that are looked for
 LEVEL = grouping.LEVEL
+BETTER, WORSE, INDISTINGUISHABLE = VERDICTS = ("better", "worse", "indistinguishable")
+
+
+def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    """One line a finished row: test micro-F1 with its interval, beside the original's.
+
+    micro_f1 is the mean over the seeds, and so is what low and high are the interval of; two rows without a letter in
+    common in `letters` differ significantly. The other scores are those of the first seed.
+    """
+    results = study.finished(names)
+    letters = grouping.groups(study.truth("test"), [answers(study, result) for result in results])
+    lines = [_headline_line(study, result, shared) for result, shared in zip(results, letters, strict=True)]
+    return pd.DataFrame(lines, columns=HEADLINE)
+
+
+def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]:
+    experiment, score, original = result.experiment, result.score("test"), ORIGINAL.get(result.name)
+    trainings = study.trainings(result)
+    f1, f1_sd = uncertainty.over_seeds([training.score("test")["micro_f1"] for training in trainings])
+    interval = result.interval
+    if len(trainings) > 1:
+        interval = uncertainty.bootstrap_interval(study.truth("test"), answers(study, result))
+    line = {
+        "row": result.name,
+        "title": result.title,
+        "network": experiment.network,
+        "weights": result.details["weights"],
+        "trained": str(experiment.trained),
+        "augmentation": augment.NONE if experiment.trained == Trained.NONE else experiment.recipe.augmentation,
+        "epochs": int(result.history.epoch.max()) if len(result.history) else 0,
+        "micro_f1": f1,
+        "low": interval[0],
+        "high": interval[1],
+        "letters": letters,
+        "f1_sd": f1_sd,
+        "seeds": len(trainings),
+        "precision": score["micro_precision"],
+        "recall": score["micro_recall"],
+        "macro_f1": score["macro_f1"],
+        "ratio_of_f1": result.ratio_of_f1,
+        "seconds": result.seconds,
+        "threshold": result.threshold,
+    }
+    for name in ("f1", "precision", "recall", "ratio_of_f1", "seconds"):
+        line[f"original_{name}"] = getattr(original, name, None) or float("nan")
+    return line
 
 
 def verdict(difference: float, p: float) -> str:
-    """`better` or `worse` where p is below the level, else `not told apart`."""
+    """`better` or `worse` where p is below the level, else `indistinguishable`."""
     if p >= LEVEL:
-        return "not told apart"
-    return "better" if difference > 0 else "worse"
+        return INDISTINGUISHABLE
+    return BETTER if difference > 0 else WORSE
 
 
 def judge(truth: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
@@ -41,70 +96,56 @@ def judge(truth: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> 
     ]
 
 
-def trainings(study: Study, result: Result) -> list[Result]:
-    """The row's result from each seed of the study, the given one first; a constant answer has only one."""
-    if result.experiment.network == "constant":
-        return [result]
-    return [result, *(study.result(result.name, seed) for seed in study.seeds[1:])]
-
-
 def answers(study: Study, result: Result) -> np.ndarray:
     """Test predictions of all trainings of a row, each at its own threshold, uint8 (K, N, L)."""
-    return np.stack([training.predictions("test") for training in trainings(study, result)])
+    return np.stack([training.predictions("test") for training in study.trainings(result)])
 
 
-def compare(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def differences(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Test micro-F1 of the first row of each pair minus that of the second, on the photos of the test part.
 
     Columns: titles of both rows, difference with its 95 % bootstrap interval, the seeds whose mean it is, p, p after
-    Holm's correction for the number of pairs, and the verdict (`better`, `worse`, `not told apart`). Pairs with a row
-    that this profile cannot run are left out; without any the table is empty.
+    Holm's correction for the number of pairs, and the verdict (`better`, `worse`, `indistinguishable`). Pairs with a row
+    that is not finished are left out; without any the table is empty.
     """
-    names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    found = {result.name: result for result in study.results(names)}
-    kept = [(found[first], found[second]) for first, second in pairs if first in found and second in found]
-    given = {result.name: answers(study, result) for pair in kept for result in pair}
-    judged = judge(study.truth("test"), [(given[first.name], given[second.name]) for first, second in kept])
+    found = {result.name: result for result in study.finished(_names(pairs))}
+    finished = [(found[first], found[second]) for first, second in pairs if first in found and second in found]
+    given = {result.name: answers(study, result) for pair in finished for result in pair}
+    judged = judge(study.truth("test"), [(given[first.name], given[second.name]) for first, second in finished])
     lines = [
         test | {"row": first.title, "against": second.title, "seeds": max(len(given[row.name]) for row in (first, second))}
-        for (first, second), test in zip(kept, judged, strict=True)
+        for (first, second), test in zip(finished, judged, strict=True)
     ]
-    return pd.DataFrame(lines, columns=COLUMNS)
+    return pd.DataFrame(lines, columns=DIFFERENCES)
 
 
-def groups(study: Study, results: Sequence[Result]) -> list[str]:
-    """Letters of each row by `grouping.groups`: rows that share one are not told apart on the test part."""
-    return grouping.groups(study.truth("test"), [answers(study, result) for result in results])
-
-
-def over_splits(study: Study, names: list[str] | None = None) -> pd.DataFrame:
+def over_splits(study: Study, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Rows that are finished on other splits of the corpus too: mean and standard deviation of their test scores.
 
-    Each split is divided and trained from its own seed, and thresholds come from its own validation part. Nothing is run
-    here: `tagging train ROW --seed SEED` does. Columns: title, seeds, micro_f1 with its sd, its lowest and highest value,
+    Each split is divided and trained from its own seed, and thresholds come from its own validation part; `tagging train
+    ROW --seed SEED` makes such results. Columns: title, seeds, micro_f1 with its sd, its lowest and highest value,
     macro_f1 with its sd. Without such rows the table is empty.
     """
     finished = _on_splits(study, names)
     lines = []
     for name, first in finished[study.seed].items():
         found = {seed: results[name].score("test") for seed, results in finished.items() if name in results}
-        if len(found) < 2 or first.experiment.network == "constant":
+        if len(found) < 2 or first.experiment.is_constant:
             continue
         micro, macro = ([score[average] for score in found.values()] for average in ("micro_f1", "macro_f1"))
         (micro_mean, micro_sd), (macro_mean, macro_sd) = uncertainty.over_seeds(micro), uncertainty.over_seeds(macro)
         seeds = ", ".join(map(str, found))
         lines.append([first.title, seeds, micro_mean, micro_sd, min(micro), max(micro), macro_mean, macro_sd])
-    return pd.DataFrame(lines, columns=SPLIT_COLUMNS).sort_values("micro_f1", ascending=False, ignore_index=True)
+    return pd.DataFrame(lines, columns=SPLITS).sort_values("micro_f1", ascending=False, ignore_index=True)
 
 
-def pairs_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def differences_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Pairs of rows that are finished on other splits too: test micro-F1 of the first minus that of the second on each split.
 
     Columns: titles of both rows, seeds, mean difference, its standard deviation, lowest and highest one. No p-value: the
-    splits divide the same photos, so that their differences are not independent. Nothing is run here; without such pairs
-    the table is empty.
+    splits divide the same photos, so that their differences are not independent. Without such pairs the table is empty.
     """
-    finished = _on_splits(study, list(dict.fromkeys(name for pair in pairs for name in pair)))
+    finished = _on_splits(study, _names(pairs))
     lines = []
     for first, second in pairs:
         both = {seed: (rows[first], rows[second]) for seed, rows in finished.items() if first in rows and second in rows}
@@ -113,10 +154,14 @@ def pairs_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.Data
         gained = [ours.score("test")["micro_f1"] - theirs.score("test")["micro_f1"] for ours, theirs in both.values()]
         titles = [result.title for result in both[study.seed]]
         lines.append([*titles, ", ".join(map(str, both)), *uncertainty.over_seeds(gained), min(gained), max(gained)])
-    return pd.DataFrame(lines, columns=PAIR_COLUMNS)
+    return pd.DataFrame(lines, columns=PAIRS)
 
 
-def _on_splits(study: Study, names: list[str] | None) -> dict[int, dict[str, Result]]:
+def _names(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    return list(dict.fromkeys(name for pair in pairs for name in pair))
+
+
+def _on_splits(study: Study, names: Sequence[str] | None) -> dict[int, dict[str, Result]]:
     """By seed and row what is finished on the study's own split and on those of the seeds after it."""
     studies = [study, *(study.on_split(study.seed + step) for step in range(1, OTHER_SPLITS + 1))]
     return {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in studies}

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from tagging_lib.evaluation import ensemble, metrics, thresholds, uncertainty
+from tagging_lib.runs.result import Result
 from tagging_lib.study import compare
-
-if TYPE_CHECKING:
-    from tagging_lib.runs.run import Result
-    from tagging_lib.study.study import Study
+from tagging_lib.study.study import Study
 
 MEMBERS = 3  # as the original meant to
 CANDIDATES = 8  # rows that the greedy choice may take
@@ -25,7 +22,7 @@ COLUMNS = [
 
 def best_rows(results: Sequence[Result], most: int) -> list[Result]:
     """The rows with the highest micro-F1 on validation, best first; a constant answer is not among them."""
-    usable = [result for result in results if result.experiment.network != "constant"]
+    usable = [result for result in results if not result.experiment.is_constant]
     return sorted(usable, key=lambda result: -result.score("validation")["micro_f1"])[:most]
 
 

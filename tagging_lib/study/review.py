@@ -8,17 +8,23 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import torch
 
+from tagging_lib import declared
 from tagging_lib.data import statistics
 from tagging_lib.evaluation import label_errors
-
-if TYPE_CHECKING:
-    from tagging_lib.runs.run import Result
-    from tagging_lib.study.study import Study
+from tagging_lib.models import attribution as attributions
+from tagging_lib.models import predict
+from tagging_lib.runs import kept, trainer
+from tagging_lib.runs.key import digest_of, weights_source
+from tagging_lib.runs.result import Result
+from tagging_lib.runs.run import reopened
+from tagging_lib.runs.setting import PARTS
+from tagging_lib.study.study import Study
+from tagging_lib.training import fit
 
 logger = logging.getLogger(__name__)
 BATCH = 16  # photos at a time for attribution: gradients of a deep network take memory
@@ -26,7 +32,7 @@ BATCH = 16  # photos at a time for attribution: gradients of a deep network take
 
 @dataclass(frozen=True, eq=False)
 class Unseen:
-    """Probabilities float32 (n, L) of models that have not seen the photos, whose corpus rows are `indices` (n,)."""
+    """Probabilities float32 (n, L) of models that have not seen the photos, whose places in the corpus are `indices` (n,)."""
 
     indices: np.ndarray
     probabilities: np.ndarray
@@ -37,59 +43,63 @@ class Unseen:
 def unseen(study: Study, n_folds: int = label_errors.FOLDS) -> Unseen:
     """Out-of-fold probabilities of all photos from the best row with a frozen backbone, whose cached features make it quick.
 
-    The head is trained `n_folds` times by the row's recipe, to its last epoch. Without such a row, the best row's
-    probabilities on validation and test.
+    The head is trained `n_folds` times by the row's recipe, to its last epoch; the answers are kept. Without such a row,
+    the best row's probabilities on validation and test.
 
     Raises:
         TaggingError: no trained row is finished.
     """
-    rows = [result for result in study.finished() if result.experiment.trained == "head" and result.experiment.views >= 1]
-    if not rows:
-        best = study.best()
-        parts = ("validation", "test")
-        indices = np.concatenate([study.indices(part) for part in parts])
-        probabilities = np.concatenate([best.probabilities(part) for part in parts])
-        return Unseen(indices, probabilities, best.title, "on validation and test")
-    row = max(rows, key=lambda result: result.score("validation")["micro_f1"])
-    indices = np.sort(np.concatenate([study.indices(part) for part in ("train", "validation", "test")]))
+    frozen = [result for result in study.finished() if result.experiment.is_frozen]
+    for row in sorted(frozen, key=lambda result: -result.score("validation")["micro_f1"]):
+        same = {"row": row.key, "folds": n_folds, "seed": study.seed, "code": declared.versions(declared.OUT_OF_FOLD)}
+        name, key = f"{row.name}-out-of-fold", digest_of(same)
+        found = kept.find(study.outputs, name, key)
+        if found is None and row.has_network:
+            found = kept.keep(study.outputs, name, key, {"probabilities": {"all": _out_of_fold(study, row, n_folds)}}, same)
+        if found is not None:
+            study.note(name, key)
+            return Unseen(_every(study), found.arrays()["all"], row.title, f"out of fold, {n_folds} folds")
+    best = study.best()
+    indices = np.concatenate([study.indices(part) for part in trainer.ANSWERED])
+    probabilities = np.concatenate([best.probabilities(part) for part in trainer.ANSWERED])
+    return Unseen(indices, probabilities, best.title, "on validation and test")
+
+
+def _every(study: Study) -> np.ndarray:
+    return np.sort(np.concatenate([study.indices(part) for part in PARTS]))
+
+
+def _out_of_fold(study: Study, row: Result, n_folds: int) -> np.ndarray:
+    indices = _every(study)
     fold_of = label_errors.folds(study.targets[indices], n_folds, study.seed)
     heads = _Heads(study, row)
     logger.info("%s: %d heads, each for photos that it has not seen", row.name, n_folds)
-    probabilities = label_errors.out_of_fold(
+    return label_errors.out_of_fold(
         fold_of, lambda train, held_out: heads.fit_predict(indices[train], indices[held_out]), len(study.labels)
     )
-    return Unseen(indices, probabilities, row.title, f"out of fold, {n_folds} folds")
 
 
 class _Heads:
     """A row's head, trained anew from its first state for each fold, on features that are read once."""
 
     def __init__(self, study: Study, row: Result):
-        from tagging_lib.runs import trainer
-        from tagging_lib.runs.run import weights_source
-
         self.study = study
         # The last epoch is kept: choosing one would need labels of photos that the fold has not seen.
         self.recipe = dataclasses.replace(row.experiment.recipe, keep="last", patience=None)
-        self.trained = trainer.prepare(row.experiment, study.setting, weights_source(row.experiment, study.setting))
-        self.start = copy.deepcopy(self.trained.module.state_dict())
+        self.training = trainer.prepare(row.experiment, study.setting, weights_source(row.experiment, study.setting))
+        self.start = copy.deepcopy(self.training.module.state_dict())
 
     def fit_predict(self, train: np.ndarray, held_out: np.ndarray) -> np.ndarray:
-        """Probabilities float32 (n, L) of the photos `held_out` by a head trained on `train`, both rows of the corpus."""
-        import torch
-
-        from tagging_lib.models import predict
-        from tagging_lib.runs import trainer
-        from tagging_lib.training import fit
-
-        trained, batches = self.trained, self.trained.batches
-        trained.module.load_state_dict(self.start)
-        weight = torch.as_tensor(statistics.pos_weight(self.study.targets[train])) if self.recipe.pos_weight else None
-        nothing = np.empty(0, dtype=np.int64)
-        start = trainer.log_odds(self.study.targets[train], weight)
-        with _quiet(fit.logger), trainer.standardised(trained, train, start):  # lines of each fold would hide what the page says
-            fit.fit(trained.module, batches, train, nothing, self.recipe, pos_weight=weight, device=self.study.device)
-        return predict.predict(trained.module, batches, held_out)
+        """Probabilities float32 (n, L) of the photos `held_out` by a head trained on `train`, both places in the corpus."""
+        training, batches = self.training, self.training.batches
+        training.module.load_state_dict(self.start)
+        targets, nothing = self.study.targets[train], np.empty(0, dtype=np.int64)
+        weight = torch.as_tensor(statistics.pos_weight(targets)) if self.recipe.pos_weight else None
+        start = trainer.log_odds(targets, weight)
+        with _quiet(fit.logger), trainer.standardised(training, train, start):  # lines of each fold would hide what the page says
+            device = self.study.setting.device
+            fit.fit(training.module, batches, train, nothing, self.recipe, pos_weight=weight, device=device)
+        return predict.predict(training.module, batches, held_out)
 
 
 @contextmanager
@@ -110,7 +120,7 @@ def suspects(study: Study, asked: Unseen) -> pd.DataFrame:
     """
     found = label_errors.suspects(study.targets[asked.indices], asked.probabilities)
     part_of = np.full(len(study.corpus), "", dtype=object)
-    for part in ("train", "validation", "test"):
+    for part in PARTS:
         part_of[study.indices(part)] = part
     index, column = asked.indices[found.row.astype(int)], found.column.to_numpy(dtype=int)
     return pd.DataFrame(
@@ -141,25 +151,16 @@ def attribution(study: Study, result: Result, indices: np.ndarray, columns: np.n
 
     Raises:
         ValueError: `indices` is empty.
+        TaggingError: the row's network is not at hand.
     """
-    import torch
-    from safetensors.torch import load_file
-
-    from tagging_lib.models import attribution as attributions
-    from tagging_lib.runs import trainer
-    from tagging_lib.runs.run import verified_model, weights_source
-    from tagging_lib.training.batches import PhotoBatches
-
     if not len(indices):
         raise ValueError("indices is empty: there is no photo to look at")
-    trained = trainer.prepare(result.experiment, study.setting, weights_source(result.experiment, study.setting))
-    trained.tagger.load_state_dict(load_file(str(verified_model(result))), strict=False)
-    photos = PhotoBatches(study.pixels, study.targets, trained.preprocessing, side=result.experiment.side, device=study.device)
+    training = reopened(result, cached=False)
     found, method = [], ""
     for start in range(0, len(indices), BATCH):
-        rows = np.asarray(indices[start : start + BATCH])
+        photos = np.asarray(indices[start : start + BATCH])
         wanted = torch.tensor(columns[start : start + BATCH].tolist())
-        inputs = torch.cat([x for x, _ in photos.plain(rows)])
-        heat, method = attributions.attribution(trained.tagger, inputs, wanted)
+        inputs = torch.cat([x for x, _ in training.batches.plain(photos)])
+        heat, method = attributions.attribution(training.tagger, inputs, wanted)
         found.append(heat)
     return np.concatenate(found), method

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from tagging_lib.errors import TaggingError
 
+ORIGINAL, NONE = "original", "none"  # policies; others are transforms joined by "+"
 TRANSFORMS = ("flip", "rotation", "color", "greyscale", "perspective")
 APPLIED = 0.5  # probability of each transform
 WITHIN = {"greyscale": 0.1, "perspective": 0.5}  # and of the transform's own draw, once applied
@@ -33,9 +34,9 @@ def transforms_of(policy: str) -> tuple[str, ...]:
     Raises:
         TaggingError: an unknown transform.
     """
-    if policy == "original":
+    if policy == ORIGINAL:
         return TRANSFORMS
-    if policy == "none":
+    if policy == NONE:
         return ()
     names = tuple(policy.split("+"))
     for name in names:

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tagging_lib.models.device import kind_of
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.training.augment import augment_, transforms_of
+from tagging_lib.training.augment import NONE, augment_, transforms_of
 from tagging_lib.training.store import Store
 
 # Photos at a time up to that side in px, fewer of larger ones. On the CPU what lies between two layers must stay small:
@@ -54,14 +55,14 @@ class PhotoBatches:
         side: int,
         device: str = "cpu",
         batch_size: int = 64,
-        augmentation: str = "none",
+        augmentation: str = NONE,
         seed: int = 42,
     ):
         transforms_of(augmentation)
         self.preprocessing = preprocessing
         self.side, self.device, self.batch_size = side, device, batch_size
         self.augmentation, self.seed = augmentation, seed
-        most, widest = EVALUATION_BATCH[device.split(":")[0]]
+        most, widest = EVALUATION_BATCH[kind_of(device)]
         self.evaluation_batch = max(1, most * widest**2 // max(side, widest) ** 2)
         self._pixels = Store([pixels], device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
@@ -86,7 +87,7 @@ class PhotoBatches:
 
     def _photos(self, pixels: Tensor, draw: tuple[int, int] | None) -> Tensor:
         photos = pixels.permute(0, 3, 1, 2)  # a view: pixels lie channels last already
-        draw = None if self.augmentation == "none" else draw
+        draw = None if self.augmentation == NONE else draw
         if draw is None and photos.shape[-1] == self.side:
             return torch.addcmul(self._shift, photos, self._scale)
         images = photos.float().div_(255)
@@ -120,7 +121,7 @@ class FeatureBatches:
     ):
         self.device, self.batch_size, self.seed = device, batch_size, seed
         row = max(1, int(np.prod(views[0].shape[1:]))) * 4
-        self.evaluation_batch = max(1, EVALUATION_BYTES[device.split(":")[0]] // row)
+        self.evaluation_batch = max(1, EVALUATION_BYTES[kind_of(device)] // row)
         self._views = Store(views, device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
 

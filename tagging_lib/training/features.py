@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor, nn
 
-from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import parallel
-from tagging_lib.models.precision import cast_once, mixed
+from tagging_lib.models import device as devices
 from tagging_lib.progress import progress
 
 HALF = 65504.0  # the largest float16
@@ -38,11 +36,11 @@ def write(
     Raises:
         TaggingError: an activation is beyond what float16 can hold.
     """
-    device = next((tensor.device.type for tensor in frozen.parameters()), "cpu")
-    looking = cast_once(frozen.eval(), device)
+    device = devices.of(frozen)
+    looking = devices.cast_once(frozen.eval(), device)
 
     def look(x: Tensor) -> Tensor:
-        with mixed(device):
+        with devices.mixed(device):
             found = looking(x).float()
         if found.ndim > 2:
             if not bool(found.abs().max() <= HALF):
@@ -53,7 +51,7 @@ def write(
 
     array: np.memmap | None = None
     done = 0
-    for found in parallel.each(look, progress(photos, "batches through the frozen part"), device):
+    for found in devices.each(look, progress(photos, "batches through the frozen part"), device):
         block = found.cpu().numpy()
         if array is None:
             array = _reserved(path, (n_photos, *block.shape[1:]), block.dtype)
@@ -73,39 +71,3 @@ def _reserved(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
         with open(path, "r+b") as stream:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
     return array
-
-
-def cached(path: Path, make: Callable[[Path], None]) -> np.memmap:
-    """The array in `path` as a memory map; where there is none, `make(path)` writes it. A damaged file is set aside."""
-    found = _opened(path)
-    if found is None:
-        with files.replacing(path) as temporary:
-            make(temporary)
-        _write_note(path, files.sha256(path))
-        found = _opened(path)
-        if found is None:
-            raise TaggingError(f"{path} cannot be read back: check the disk")
-    return found
-
-
-def _opened(path: Path) -> np.memmap | None:
-    note = path.with_suffix(".json")
-    if not path.exists() or not note.exists():
-        return None
-    try:
-        described, stat = files.read_sealed(note), path.stat()
-        untouched = described["bytes"] == stat.st_size and described["mtime_ns"] == stat.st_mtime_ns
-        if not untouched:
-            if described["sha256"] != files.sha256(path):
-                raise ValueError("checksum")
-            _write_note(path, described["sha256"])
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (TaggingError, ValueError, OSError, EOFError, KeyError, TypeError) as error:
-        files.set_aside(path, error)
-        return None
-
-
-def _write_note(path: Path, digest: str) -> None:
-    stat = path.stat()
-    note = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest}
-    files.write_sealed(path.with_suffix(".json"), note)

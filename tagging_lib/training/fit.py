@@ -14,9 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tagging_lib.models import hardware, parallel
-from tagging_lib.models.freezing import BATCH_NORMS, trainable_parameters
-from tagging_lib.models.zoo import Tagger
+from tagging_lib.models import device as devices
+from tagging_lib.models.tagger import BATCH_NORMS, Tagger, trainable_parameters
 from tagging_lib.training import checkpoint as checkpoints
 from tagging_lib.training import losses
 from tagging_lib.training.batches import derived_seed
@@ -66,7 +65,7 @@ def fit(
     All randomness comes from (seed, epoch), so a training that continues from `checkpoint` ends in the same bits as one
     that was never interrupted. Nothing is asked of the device inside an epoch, so that it never waits for the host.
     """
-    hardware.prepare(device.split(":")[0])
+    devices.prepare(devices.kind_of(device))
     optimizer = _optimizer(module, recipe)
     steps = _steps(module, len(train), batches.batch_size)
     schedule = _schedule(optimizer, recipe, steps)
@@ -97,7 +96,7 @@ def fit(
         rate = optimizer.param_groups[0]["lr"]
         loss = _train_epoch(module, average, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps)
         if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss of epoch {epoch} is {loss}: lower the learning rate ({rate:.2g})")
+            raise FloatingPointError(f"the loss of epoch {epoch} is {loss}")
         entry: dict[str, Any] = {"epoch": epoch, "learning_rate": rate}
         entry["train_loss"], entry["train_f1"] = _monitor(judged, batches, monitored, recipe, loss_of)
         entry["validation_loss"], entry["validation_f1"] = _monitor(judged, batches, validation, recipe, loss_of)
@@ -242,7 +241,6 @@ def _monitor(module, batches: Batches, indices: np.ndarray, recipe: Recipe, loss
     module.eval()
     # The threshold is moved to the logits instead of every logit to a probability.
     boundary = math.log(recipe.monitor_threshold / (1 - recipe.monitor_threshold))
-    device = next((tensor.device.type for tensor in module.parameters()), "cpu")
     looking = module.for_inference() if isinstance(module, Tagger) else module
 
     def look(batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -252,6 +250,6 @@ def _monitor(module, batches: Batches, indices: np.ndarray, recipe: Recipe, loss
         return torch.stack([loss_of(logits, y) * len(x), (answer * y).sum(), answer.sum(), y.sum()])
 
     # Summed on the device, and read once: asking for each batch would make the device wait for the host.
-    sums = torch.stack(list(parallel.each(look, batches.plain(indices), device))).sum(dim=0, dtype=torch.float64)
+    sums = torch.stack(list(devices.each(look, batches.plain(indices), devices.of(module)))).sum(dim=0, dtype=torch.float64)
     loss, hits, given, true = sums.tolist()
     return loss / len(indices), 2 * hits / (given + true) if given + true else 0.0

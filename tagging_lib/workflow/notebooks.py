@@ -7,9 +7,6 @@ call continues behind the last finished notebook and a changed anything runs aga
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
 import logging
 import sys
 import time
@@ -20,77 +17,17 @@ from typing import Any
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
+from tagging_lib.study.opening import project_folder
 from tagging_lib.workflow import records
+from tagging_lib.workflow.keys import built_on, key, run_key
 from tagging_lib.workflow.records import read_record
+from tagging_lib.workflow.sources import FOLDER, choose, default_parameters
 
 logger = logging.getLogger(__name__)
-PACKAGE = Path(__file__).resolve().parents[1]
-FOLDER = PACKAGE.parent / "notebooks"
-# What a notebook builds on: these finish first, and when one of them came out of other input it runs again.
-BUILDS_ON = {
-    "05_threshold_search": ("02_baselines", "03_transfer_learning", "04_augmentation"),
-    "06_error_analysis": ("05_threshold_search",),
-    "07_final_model": ("05_threshold_search",),
-}
-# Files beside figures and tables without which a notebook is not finished, from the outputs folder.
+# Files beside figures and tables without which a notebook that made them is not finished, from the outputs folder.
 MAKES = {"05_threshold_search": ("work/thresholds.json",), "07_final_model": ("final/model.json",)}
-# How pages look does not change what the notebooks compute.
-NOT_IN_KEY = {"cli.py", "report/pages/render.py", "workflow/notebooks.py", "workflow/records.py", "workflow/watchdog.py"}
+USER_ERRORS = ("TaggingError", "RowUnavailable", "WeightsUnavailable")  # told without their class
 CELL_TIMEOUT = 900.0  # seconds without a sign of life after which a cell has hung
-
-
-def names(folder: Path | None = None) -> list[str]:
-    """The notebooks' names in the order in which they run, without `.ipynb`.
-
-    Raises:
-        TaggingError: the folder holds no notebook.
-    """
-    folder = FOLDER if folder is None else folder
-    found = sorted(path.stem for path in folder.glob("[0-9][0-9]_*.ipynb"))
-    if not found:
-        raise TaggingError(f"{folder} holds no notebook: run from a clone of the project (pip install -e .)")
-    return found
-
-
-def choose(only: Sequence[str] | None, folder: Path | None = None) -> list[str]:
-    """The notebooks meant by numbers (`3`, `03`) or names; all of them for None. They keep their order.
-
-    Raises:
-        TaggingError: one of `only` is no notebook.
-    """
-    every = names(folder)
-    if only is None:
-        return every
-    chosen = set()
-    for asked in only:
-        matches = {name for name in every if name == asked or name.split("_")[0] == asked.zfill(2)}
-        if not matches:
-            raise TaggingError(f"no notebook is called {asked!r}: choose among {', '.join(every)}, or their numbers")
-        chosen |= matches
-    return [name for name in every if name in chosen]
-
-
-def default_parameters(path: Path) -> dict[str, Any]:
-    """The values in the cell tagged `parameters`, by name.
-
-    Raises:
-        TaggingError: the notebook has no such cell, or something else than `NAME = literal` stands in it.
-    """
-    import nbformat
-
-    notebook = nbformat.read(path, as_version=4)
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise TaggingError(f"{path} has {len(cells)} cells tagged 'parameters': it must have one")
-    found = {}
-    for statement in ast.parse(cells[0].source).body:
-        try:
-            if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], ast.Name):
-                raise ValueError
-            found[statement.targets[0].id] = ast.literal_eval(statement.value)
-        except ValueError as error:
-            raise TaggingError(f"{path}, cell 'parameters', line {statement.lineno}: must be NAME = literal") from error
-    return found
 
 
 def run_notebooks(
@@ -115,8 +52,6 @@ def run_notebooks(
         TaggingError: a parameter is unknown or of the wrong type, or a notebook failed; it names notebook, cell and
             error.
     """
-    from tagging_lib.study.study import project_folder
-
     folder = FOLDER if folder is None else folder
     outputs = project_folder() / outputs
     chosen = choose(only, folder)
@@ -137,14 +72,14 @@ def run_notebooks(
             try:
                 _run(source, outputs, parameters, wanted, cwd=project_folder(), patience=cell_timeout)
             except TaggingError as error:
-                records.stop(outputs, str(error))
+                records.fail(outputs, str(error))
                 raise
             record = files.read_json(copy.with_suffix(".json"))
             logger.info("[%d/%d] %s: finished in %.0f s", position, len(chosen), name, record["seconds"])
         finished.append(copy)
     if not begun:  # all of it ran before; what else ran since is not what the report shall show
         records.begin(outputs, run_key(source, parameters), default_parameters(source) | parameters)
-    records.stop(outputs)
+    records.finish(outputs)
     return finished
 
 
@@ -158,87 +93,12 @@ def _check(parameters: dict[str, Any], path: Path) -> None:
             raise TaggingError(f"parameter {name} of {path.stem} is {value!r}: must be of type {kind}")
 
 
-def key(source: Path, parameters: dict[str, Any], outputs: Path) -> str:
-    """16 hexadecimal digits that change with anything that could change what the notebook shows."""
-    import nbformat
-
-    notebook = nbformat.read(source, as_version=4)
-    return _digest(
-        {
-            "cells": [[cell.cell_type, cell.source] for cell in notebook.cells],
-            "run": run_key(source, parameters),
-            "trained_apart": _trained_apart(parameters, outputs),
-            "builds_on": list(_built_on(source, outputs).values()),
-        }
-    )
-
-
-def run_key(source: Path, parameters: dict[str, Any]) -> str:
-    """16 hexadecimal digits that are the same for all notebooks whose pages belong together."""
-    from tagging_lib.runs.run import versions
-    from tagging_lib.study.study import choose_device
-
-    return _digest(
-        {
-            "parameters": default_parameters(source) | parameters,
-            "code": _code_digest(),
-            "device": choose_device(parameters.get("DEVICE", "auto")),
-            "input": {name: _state_of(parameters.get(name, "")) for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")},
-            "versions": versions(),
-        }
-    )
-
-
-def _digest(described: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _trained_apart(parameters: dict[str, Any], outputs: Path) -> list[str]:
-    """Results of rows that the `cpu` profile shows only where `tagging train` has finished them."""
-    from tagging_lib.runs.rows import ROWS
-    from tagging_lib.study.study import choose_device, choose_profile
-
-    device = choose_device(parameters.get("DEVICE", "auto"))
-    if choose_profile(parameters.get("PROFILE", "auto"), parameters.get("CORPUS", "sample"), device) != "cpu":
-        return []
-    found = [path for row in ROWS if row.overnight for path in (outputs / "runs" / row.name).glob("*/result.json")]
-    return sorted(path.relative_to(outputs).as_posix() for path in found)
-
-
-def _built_on(source: Path, outputs: Path) -> dict[str, str | None]:
-    """Keys of the present results that the notebook builds on, by notebook."""
-    found = {name: read_record(outputs, name) for name in BUILDS_ON.get(source.stem, ())}
-    return {name: record["key"] if record else None for name, record in found.items()}
-
-
-def _code_digest() -> str:
-    digest = hashlib.sha256()
-    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.json")]):
-        relative = path.relative_to(PACKAGE).as_posix()
-        if relative not in NOT_IN_KEY:
-            digest.update(relative.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _state_of(paths: str) -> list[list[Any]]:
-    """Name, size and time of change of every file under the comma-joined paths; empty for names such as `sample`."""
-    from tagging_lib.study.study import project_folder
-
-    found: list[list[Any]] = []
-    for part in filter(None, (part.strip() for part in paths.split(","))):
-        root = project_folder() / part
-        below = sorted(root.rglob("*")) if root.is_dir() else [root]
-        stats = [(path, path.stat()) for path in below if path.is_file()]
-        found += [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in stats]
-    return found
-
-
 def is_finished(outputs: Path, name: str, wanted: str) -> bool:
     """Whether the notebook came out of the input that `wanted` is the key of, and all it made is still there."""
     record = read_record(outputs, name)
     if record is None or record["key"] != wanted:
         return False
-    made = [f"work/{name}.ipynb", *record["files"], *MAKES.get(name, ())]
+    made = [f"work/{name}.ipynb", *record["files"], *record["made"]]
     return all((outputs / path).exists() for path in made)
 
 
@@ -264,7 +124,7 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
     for stale in (finished.with_suffix(".json"), finished.with_suffix(".failed.ipynb")):
         stale.unlink(missing_ok=True)
     running = finished.with_suffix(".running.ipynb")
-    run, built_on = run_key(source, parameters), _built_on(source, outputs)
+    run, built = run_key(source, parameters), built_on(source, outputs)
     before, started, clock = _snapshot(outputs), datetime.now(UTC), time.perf_counter()
     try:
         papermill.execute_notebook(
@@ -282,7 +142,7 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
         )
     except PapermillExecutionError as error:
         reason = (error.evalue.strip() or "no message").splitlines()[0]
-        named = "" if error.ename in ("TaggingError", "WeightsUnavailable") else f"{error.ename}: "
+        named = "" if error.ename in USER_ERRORS else f"{error.ename}: "
         raise _failure(source, running, error, named + reason) from error
     except watchdog.CellStopped as error:
         remedy = "; if it was at work, raise --cell-timeout" if "hung" in str(error) else ""
@@ -298,9 +158,11 @@ def _run(source: Path, outputs: Path, parameters: dict[str, Any], wanted: str, c
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - clock, 1),
         "files": produced,
+        "made": [path for path in MAKES.get(source.stem, ()) if (outputs / path).exists()],
         "run": run,
-        "builds_on": built_on,
+        "builds_on": built,
         "study": files.read_json(study) if (study := outputs / "work" / "study.json").exists() else {},
+        "rows": files.read_json(rows) if (rows := outputs / "work" / "rows.json").exists() else [],
     }
     files.write_json(finished.with_suffix(".json"), record)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.report.pages import render
-from tagging_lib.study.study import project_folder
-from tagging_lib.workflow import notebooks, records
+from tagging_lib.study.opening import project_folder
+from tagging_lib.workflow import records, sources
 
 
 def build_report(outputs: Path = Path("outputs"), *, photos: bool = True) -> Path:
@@ -25,8 +25,9 @@ def build_report(outputs: Path = Path("outputs"), *, photos: bool = True) -> Pat
         why = f" of the run that began last ({current.unfinished})" if current.unfinished else ""
         raise TaggingError(f"{outputs / 'work'} holds no finished notebook{why}: run ./run_all.sh first")
     try:
-        expected = notebooks.names()
+        expected = sources.names()
     except TaggingError:  # an installed library without its clone still renders what there is
         expected = []
-    state = render.State(current.unfinished, current.stale, expected)
+    answers = sorted({(name, key) for record in current.records.values() for name, key in record.get("rows", ())})
+    state = render.State(current.unfinished, current.stale, expected, answers)
     return render.write(outputs, current.records, state, photos=photos)

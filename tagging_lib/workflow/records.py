@@ -50,11 +50,20 @@ def begin(outputs: Path, run: str, parameters: dict[str, Any]) -> None:
     files.write_json(_path(outputs), {"run": run, "parameters": parameters, "started": started, "ended": False})
 
 
-def stop(outputs: Path, why: str = "") -> None:
-    """Note that the run has ended, or, with a reason, that it has not and why."""
-    told = _begun(outputs)
-    if told is not None:
-        files.write_json(_path(outputs), told | {"ended": not why, "why": why})
+def finish(outputs: Path) -> None:
+    """Note that the run has ended well."""
+    _note(outputs, ended=True)
+
+
+def fail(outputs: Path, why: str) -> None:
+    """Note why the run has not ended."""
+    _note(outputs, ended=False, why=why)
+
+
+def _note(outputs: Path, **facts: Any) -> None:
+    begun = _begun(outputs)
+    if begun is not None:
+        files.write_json(_path(outputs), begun | facts)
 
 
 def current(outputs: Path) -> Current:

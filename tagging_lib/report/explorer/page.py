@@ -101,7 +101,7 @@ def explore(
     ]
     indices = study.indices(part)
     about = f"{len(indices):,} {part} photos of {study.corpus.name}"
-    if study.toy:
+    if study.profile.toy:
         about += ". Toy scale: shows that it works, not how well."
     page = write(study.corpus, indices, rows, study.pixels if photos else None, about=about)
     counted = f"{len(indices):,} {part} photos with the answers of {len(rows)} row{'s' * (len(rows) != 1)}"

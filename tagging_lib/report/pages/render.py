@@ -26,6 +26,8 @@ from tagging_lib.report.explorer import page as explorer
 from tagging_lib.report.figures import style
 from tagging_lib.report.pages import notebook, original_page
 from tagging_lib.report.templates import STYLE_SHEET, environment
+from tagging_lib.runs import kept
+from tagging_lib.study.opening import open_study
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
@@ -42,11 +44,13 @@ class State:
         unfinished: in one sentence why that run has not ended; empty when it has.
         stale: notebooks whose last page came out of something else, which is not shown.
         expected: every notebook that a whole run has.
+        answers: names and keys of the kept answers that the pages were made from.
     """
 
     unfinished: str = ""
     stale: Sequence[str] = ()
     expected: Sequence[str] = ()
+    answers: Sequence[tuple[str, str]] = ()
 
 
 def write(outputs: Path, records: Mapping[str, dict[str, Any]], state: State, *, photos: bool = True) -> Path:
@@ -62,15 +66,14 @@ def write(outputs: Path, records: Mapping[str, dict[str, Any]], state: State, *,
         page.command = command(page.record["parameters"], page.number)
     with files.replacing_folder(outputs / "report") as building:
         _write(building, outputs, found, photos, state)
+        _publish(building / "rows", outputs, state.answers)
     return outputs / "report" / "index.html"
 
 
 def command(parameters: dict[str, Any], number: int | None = None) -> str:
     """The command line that makes a page again; options at their defaults are not written."""
-    from tagging_lib.study import study
-
     words = ["./run_all.sh"]
-    for name, default in _defaults(study.open).items():
+    for name, default in _defaults(open_study).items():
         if name in parameters and parameters[name] != default:
             words.append(f"--{name.lower().replace('_', '-')}")
             if parameters[name] is not True:
@@ -166,6 +169,16 @@ def _write(folder: Path, outputs: Path, found: list[notebook.Page], photos: bool
     )
     (folder / "index.html").write_text(told(html), encoding="utf-8")
     files.write_text(folder / "manifest.json", told(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"))
+
+
+def _publish(folder: Path, outputs: Path, answers: Sequence[tuple[str, str]]) -> None:
+    """Copies of the answers, so that the report can be made again without training."""
+    for name, key in answers:
+        found = kept.find(outputs, name, key)
+        if found is None:
+            logger.warning("answers %s/%s are gone: the report does not carry them", name, key)
+        else:
+            kept.publish(found, folder / name / key)
 
 
 def _manifest(folder: Path, outputs: Path, found: list[notebook.Page], newest: notebook.Page) -> dict[str, Any]:

@@ -1,0 +1,159 @@
+"""Answers on disk: arrays with the facts about them, whole or not at all, found again by a name and a key.
+
+They lie in `outputs/runs/<name>/<key>/`, rows with their networks beside them. A published report carries the answers alone
+in `outputs/report/rows/<name>/<key>/`, in half precision, some 150 KB a row; where the key fits, these count as finished.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from tagging_lib import files
+from tagging_lib.errors import TaggingError
+from tagging_lib.evaluation import thresholds
+
+logger = logging.getLogger(__name__)
+SUMMARY, HISTORY = "result.json", "history.csv"
+APART = "apart"  # a file beside a row that was trained by itself, which a finished notebook has not seen yet
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Answers that were found whole.
+
+    Attributes:
+        facts: what was kept with them.
+        published: they are a report's copy in half precision, without a network.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+    published: bool = False
+
+    def arrays(self, name: str = "probabilities") -> dict[str, np.ndarray]:
+        """The arrays of `<name>.npz`; published probabilities come back as float32."""
+        with np.load(self.folder / f"{name}.npz", allow_pickle=False) as stored:
+            found = {part: stored[part] for part in stored.files}
+        return {part: array.astype(np.float32) if array.dtype == np.float16 else array for part, array in found.items()}
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One line an epoch; empty without training."""
+        return pd.read_csv(self.folder / HISTORY)
+
+
+def folder_of(outputs: Path, name: str, key: str) -> Path:
+    """Where answers are kept, whether they are there or not."""
+    return outputs / "runs" / name / key
+
+
+def published_folder(outputs: Path) -> Path:
+    """Where a report keeps the answers that it was made from."""
+    return outputs / "report" / "rows"
+
+
+def is_there(outputs: Path, name: str, key: str) -> bool:
+    """Whether there are such answers, unchecked."""
+    return any((folder / SUMMARY).exists() for folder, _ in _places(outputs, name, key))
+
+
+def find(outputs: Path, name: str, key: str) -> Kept | None:
+    """The answers of that name and key, or None. Damaged ones of `runs` are set aside; a report is never changed."""
+    for folder, published in _places(outputs, name, key):
+        if not (folder / SUMMARY).exists():
+            continue
+        try:
+            facts = files.read_sealed(folder / SUMMARY)
+            for file, digest in facts["files"].items():
+                if files.sha256(folder / file) != digest:
+                    raise ValueError(f"the checksum of {file} differs")
+            if "model_bytes" in facts and not published and _size(folder / "model.safetensors") != facts["model_bytes"]:
+                raise ValueError("model.safetensors has another size")
+            return Kept(folder, facts, published)
+        except (TaggingError, ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile) as error:
+            if published:
+                logger.warning("%s is damaged (%s): passed over", folder, error)
+            else:
+                files.set_aside(folder / SUMMARY, error)
+    return None
+
+
+def keep(
+    outputs: Path,
+    name: str,
+    key: str,
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    facts: Mapping[str, Any],
+    history: pd.DataFrame | None = None,
+) -> Kept:
+    """Keep arrays, by file and by part, with facts in JSON; what was kept under the same name and key is replaced."""
+    folder = folder_of(outputs, name, key)
+    written = _write(folder, arrays, history)
+    files.write_sealed(folder / SUMMARY, {**facts, "files": {file: files.sha256(folder / file) for file in written}})
+    found = find(outputs, name, key)
+    if found is None:
+        raise OSError(f"what was just written to {folder} cannot be read back: check the disk")
+    return found
+
+
+def mark_apart(kept: Kept) -> None:
+    """Note that the row was asked for by itself and not by a notebook, so that notebooks look at their rows again."""
+    if not kept.published:
+        (kept.folder / APART).touch()
+
+
+def trained_apart(outputs: Path) -> list[str]:
+    """Names and keys of the rows that were asked for by themselves."""
+    return sorted(path.parent.relative_to(outputs).as_posix() for path in (outputs / "runs").glob(f"*/*/{APART}"))
+
+
+def publish(kept: Kept, target: Path) -> None:
+    """Write a copy of the answers, in half precision and without a network, to the folder `target`."""
+    names = sorted(Path(file).stem for file in kept.facts["files"] if file.endswith(".npz"))
+    arrays = {name: {part: halved(array) for part, array in kept.arrays(name).items()} for name in names}
+    written = _write(target, arrays, kept.history if HISTORY in kept.facts["files"] else None)
+    files.write_sealed(target / SUMMARY, kept.facts | {"files": {file: files.sha256(target / file) for file in written}})
+
+
+def halved(array: np.ndarray) -> np.ndarray:
+    """Float32 probabilities as float16, each on its own side of every threshold of the fine grid; others as they are.
+
+    Rounding alone would lift a probability of 0.39996 to 0.4, where it meets a threshold that it has not met before.
+    """
+    if array.dtype != np.float32:
+        return array
+    grid = np.asarray(thresholds.FINE_GRID, dtype=np.float32)
+    half, met = array.astype(np.float16), np.searchsorted(grid, array, side="right")
+    for wrong, towards in ((np.greater, -np.inf), (np.less, np.inf)):
+        moved = wrong(np.searchsorted(grid, half.astype(np.float32), side="right"), met)
+        half[moved] = np.nextafter(half[moved], np.float16(towards))
+    return half
+
+
+def _places(outputs: Path, name: str, key: str) -> list[tuple[Path, bool]]:
+    return [(folder_of(outputs, name, key), False), (published_folder(outputs) / name / key, True)]
+
+
+def _write(folder: Path, arrays: Mapping[str, Mapping[str, np.ndarray]], history: pd.DataFrame | None) -> list[str]:
+    files.make_folder(folder)
+    for name, parts in arrays.items():
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **parts)  # type: ignore[arg-type]
+        with files.replacing(folder / f"{name}.npz") as temporary:
+            temporary.write_bytes(packed.getvalue())
+    if history is not None:
+        files.write_text(folder / HISTORY, history.to_csv(index=False))
+    return [*(f"{name}.npz" for name in arrays), *([HISTORY] if history is not None else [])]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else -1

@@ -1,0 +1,79 @@
+"""The key of a result: what could change its outcome, as 16 hexadecimal digits."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tagging_lib import declared, files
+from tagging_lib.models import weights
+from tagging_lib.models.device import kind_of
+from tagging_lib.runs.experiment import IMAGENET, Experiment, SelfTrained
+from tagging_lib.runs.setting import Setting, indices_digest
+
+LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")  # whose versions can change a result
+WORDS = ("title", "group", "needs_gpu", "overnight", "toy")  # how a row is called, and when it runs, changes no result
+
+
+def digest_of(parts: Mapping[str, Any]) -> str:
+    """16 hexadecimal digits that change with any of the values, which JSON or `str` can write."""
+    return files.sha256_of(json.dumps(parts, sort_keys=True, default=str).encode())[:16]
+
+
+def versions() -> dict[str, str]:
+    """The versions of the libraries that can change a result."""
+    return {name: version(name) for name in LIBRARIES}
+
+
+def weights_source(experiment: Experiment, setting: Setting) -> str:
+    """`none`, `imagenet`, or the weights folder when it holds the row's network."""
+    if experiment.weights == IMAGENET and setting.weights_folder is not None:
+        local = weights.find_local(experiment.network, setting.weights_folder)
+        if local is not None:
+            return str(local)
+    return experiment.weights
+
+
+def key(experiment: Experiment, setting: Setting) -> str:
+    """The key of a row: experiment, corpus, split, decoded photos, weights, device, declared versions, libraries."""
+    described = dataclasses.asdict(experiment)
+    for word in WORDS:
+        described.pop(word)
+    code: tuple[str, ...] = declared.ROWS
+    more: dict[str, Any] = {}
+    if isinstance(experiment, SelfTrained):
+        described["teachers"] = [key(teacher, setting) for teacher in experiment.teachers]
+        more["unlabelled"] = setting.unlabelled and setting.unlabelled.photos.fingerprint
+        code = (*code, *declared.PSEUDO_LABELS)
+    source = weights_source(experiment, setting)
+    parts = {
+        "experiment": described,
+        "corpus": setting.corpus.fingerprint,
+        "pixels": setting.pixels_digest,
+        "split": setting.split.fingerprint,
+        "train": indices_digest(setting.indices("train")),
+        "train_limit": setting.train_limit,
+        "weights": _content(Path(source)) if Path(source).is_file() else source,
+        "device": kind_of(setting.device),
+        "code": declared.versions(code),
+        "versions": versions(),
+    }
+    return digest_of(parts | more)
+
+
+def _content(file: Path) -> list[str]:
+    """Digests of a weights file and of the settings beside it."""
+    beside, stat = weights.beside(file), file.stat()
+    return [_file_digest(file, stat.st_size, stat.st_mtime_ns), files.sha256(beside) if beside.exists() else ""]
+
+
+@cache
+def _file_digest(path: Path, size: int, modified: int) -> str:
+    return files.sha256(path)
+
+

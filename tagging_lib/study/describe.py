@@ -1,0 +1,67 @@
+"""What is studied and how, in words for a page and as facts for a report's manifest."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from tagging_lib import files
+from tagging_lib.data.corpus import Corpus
+from tagging_lib.runs.setting import PARTS
+from tagging_lib.study.study import Study
+
+NAMED_PHOTOS = 20  # left-out photos named in the banner; all of them are in a table
+TOY = "> **Toy scale: shows that it works, not how well.** Few photos, 64 px, random weights.\n\n"
+
+
+def banner(study: Study) -> str:
+    """Markdown: corpus, split, profile, device and versions; in the quick profile the warning that it is a toy."""
+    train, validation, test = (len(study.indices(part)) for part in PARTS)
+    lines = [
+        f"**Corpus** `{study.corpus.name}`, {len(study.corpus):,} photos, {len(study.labels)} labels, "
+        f"fingerprint `{study.corpus.fingerprint}`",
+        f"**Split** {study.split.rule}, seed {study.seed}: {train:,} train, {validation:,} validation, {test:,} test",
+        f"**Profile** {study.profile.name} on {study.setting.device}, {files.describe_machine()['processor']}, "
+        f"torch {version('torch')}",
+    ]
+    left_out = left_out_photos(study.corpus)
+    if len(left_out):
+        first = "; ".join(f"{_as_code(line.photo)} {line.problem}" for line in left_out[:NAMED_PHOTOS].itertuples())
+        more = f"; and {len(left_out) - NAMED_PHOTOS} more" if len(left_out) > NAMED_PHOTOS else ""
+        lines.append(f"**Left out** {len(left_out)} broken photos: {first}{more}")
+    return (TOY if study.profile.toy else "") + "  \n".join(lines)
+
+
+def facts(study: Study) -> dict[str, Any]:
+    """What is studied and how, as JSON."""
+    return {
+        "corpus": study.corpus.name,
+        "fingerprint": study.corpus.fingerprint,
+        "photos": len(study.corpus),
+        "left_out_photos": len(study.corpus.left_out),
+        "labels": list(study.labels),
+        "split": {
+            "rule": study.split.rule,
+            "seed": study.split.seed,
+            "fingerprint": study.split.fingerprint,
+            "photos": {part: len(study.indices(part)) for part in PARTS},
+        },
+        "profile": study.profile.name,
+        "device": study.setting.device,
+        "seeds": study.seeds,
+        "weights": study.setting.weights_folder.name if study.setting.weights_folder else None,
+    }
+
+
+def left_out_photos(corpus: Corpus) -> pd.DataFrame:
+    """Broken photos that the study goes on without: photo, problem."""
+    return pd.DataFrame([(problem.where, problem.what) for problem in corpus.left_out], columns=["photo", "problem"])
+
+
+def _as_code(name: str) -> str:
+    """A file's name as Markdown code, whatever letters it has."""
+    fence = "`" * (1 + max((len(found) for found in re.findall("`+", name)), default=0))
+    return f"{fence} {name} {fence}" if "`" in name else f"`{name}`"

@@ -1,0 +1,110 @@
+"""A study from the parameters of a notebook, which are the options of the command line."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from tagging_lib import files
+from tagging_lib.data import pixels, splits
+from tagging_lib.data.corpus import MIRFLICKR, SAMPLE, SAMPLE_TEST, Corpus, open_photos
+from tagging_lib.errors import TaggingError
+from tagging_lib.models import device as devices
+from tagging_lib.runs.setting import Setting, Unlabelled
+from tagging_lib.study import describe, profiles
+from tagging_lib.study.study import Study
+
+NAMED = (SAMPLE, MIRFLICKR)
+
+
+def project_folder() -> Path:
+    """The folder that relative paths start from: the working directory, or its parent inside `notebooks/`."""
+    here = Path.cwd()
+    return here.parent if here.name == "notebooks" else here
+
+
+def placed(path: str) -> Path:
+    """A path that the user wrote, from the project's folder, with `~` for the home folder."""
+    return project_folder() / Path(path.strip()).expanduser()
+
+
+def paths_of(paths: str) -> list[Path]:
+    """The path, or the paths joined by commas; a name of its own that holds a comma is one path."""
+    if not paths.strip():
+        return []
+    if os.path.exists(placed(paths)):
+        return [placed(paths)]
+    return [placed(part) for part in paths.split(",") if part.strip()]
+
+
+def open_study(
+    CORPUS: str = SAMPLE,
+    PROFILE: str = profiles.AUTO,
+    SEED: int = 42,
+    SEEDS: int = 1,
+    DEVICE: str = "auto",
+    WEIGHTS: str = "",
+    OUTPUTS: str = "outputs",
+    DATA: str = "data",
+    TEST_PHOTOS: str = "",
+    SPLIT: str = "random",
+    SKIP_BROKEN: bool = False,
+    *,
+    record: bool = True,
+) -> Study:
+    """The study of a corpus, ready to be asked for rows. The arguments are a notebook's parameters, name by name.
+
+    Args:
+        record: write down for the report what is studied; one row that is trained by itself is none of its business.
+
+    Raises:
+        TaggingError: a parameter is wrong, or the corpus cannot be used; one line that says which and what to do.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    device, data_folder = devices.choose(DEVICE), placed(DATA)
+    profile = profiles.choose(PROFILE, CORPUS, device)
+    weights_folder = placed(WEIGHTS) if WEIGHTS else None
+    if weights_folder is not None and not weights_folder.exists():
+        raise TaggingError(f"weights folder {weights_folder} does not exist: correct WEIGHTS or leave it empty")
+    source = CORPUS if CORPUS in NAMED else paths_of(CORPUS)
+    corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN)
+    setting = Setting(
+        corpus=corpus,
+        pixels=pixels.load(corpus, cache_dir=data_folder / "cache"),
+        split=splits.split(corpus, seed=SEED, rule=SPLIT),
+        device=device,
+        outputs=placed(OUTPUTS),
+        weights_folder=weights_folder,
+        train_limit=profile.train_photos,
+        unlabelled=_unlabelled(TEST_PHOTOS, CORPUS, data_folder, SKIP_BROKEN),
+    )
+    study = Study(setting, profile, SEED, SEEDS)
+    if record:
+        _record(study)
+    return study
+
+
+def _record(study: Study) -> None:
+    study.ledger = study.work / "rows.json"
+    files.write_json(study.ledger, [])
+    files.make_folder(study.work / "figures")
+    files.make_folder(study.work / "tables")
+    splits.write_csv(study.split, study.corpus, study.work / "tables" / "split.csv")
+    if study.corpus.left_out:
+        study.save_table(describe.left_out_photos(study.corpus), "left_out_photos")
+    files.write_json(study.work / "study.json", describe.facts(study))
+
+
+def _unlabelled(test_photos: str, corpus: str, data_folder: Path, skip_broken: bool) -> Unlabelled | None:
+    """The photos at the path; the sample corpus brings its own, any other has none without a path."""
+    source: str | list[Path] = paths_of(test_photos)
+    if not source:
+        if corpus != SAMPLE:
+            return None
+        source = SAMPLE_TEST
+    for path in source if isinstance(source, list) else ():
+        if not path.exists():
+            raise TaggingError(f"test photos {path} do not exist: correct TEST_PHOTOS or leave it empty")
+    photos = open_photos(source, data_dir=data_folder, skip_broken=skip_broken)
+    return Unlabelled(photos, data_folder / "cache")
