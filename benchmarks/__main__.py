@@ -17,7 +17,7 @@ import torch
 
 from benchmarks import cpu, cuda, timing
 from tagging_lib import files
-from tagging_lib.runs.setting import versions
+from tagging_lib.runs.key import versions
 
 TITLE = "How near tagging_lib comes to what the hardware allows: ours ÷ reference, measured in turn in one process."
 TOY_TITLE = "Toy scale: this shows that every row runs. Its numbers say nothing, and no target is judged."

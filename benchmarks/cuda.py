@@ -18,7 +18,7 @@ import torch
 
 from benchmarks import material, references
 from benchmarks.timing import Row, ratio, seconds
-from tagging_lib.models import hardware
+from tagging_lib.models import device as devices
 from tagging_lib.models.preprocessing import IMAGENET
 from tagging_lib.runs import rows
 from tagging_lib.training import fit
@@ -59,7 +59,7 @@ def _sgd(tagger: torch.nn.Module, device: str) -> torch.optim.Optimizer:
 def epochs(scale: Scale, scratch: Path, device: str) -> list[Row]:
     """Training epochs with the full augmentation ÷ forward, backward and step alone, in the same precision and layout."""
     setting = material.setting(scratch, scale.corpus, scale.side, device)
-    hardware.prepare(device.split(":")[0])
+    devices.prepare(devices.kind_of(device))
     found = []
     for network, batch_size, target in scale.epochs:
         tagger = material.tagger(network, scale.side, device)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import transforms
 
-from tagging_lib.models.precision import mixed
+from tagging_lib.models.device import mixed
 
 
 def random_batch(size: int, side: int, labels: int, device: str) -> tuple[Tensor, Tensor]:

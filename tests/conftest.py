@@ -55,3 +55,10 @@ def reference_predictions():
     if not folder.exists():
         pytest.skip(f"{folder} is not at hand: the original's predictions are not part of the project")
     return folder
+
+
+def trained_row(study, name: str, seed: int | None = None):
+    """The row's result; it is trained where it is not finished."""
+    from tagging_lib.runs.run import run
+
+    return run(study.row(name, seed), study.setting)

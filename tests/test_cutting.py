@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import freezing, zoo
+from tagging_lib.models import zoo
 from tagging_lib.models.cutting import cut
 from tagging_lib.models.preprocessing import Preprocessing
+from tagging_lib.models.tagger import trainable_parameters
 from tagging_lib.training import features
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.fit import fit
@@ -51,7 +52,7 @@ def test_trunk_and_rest_together_are_the_whole_network(name):
 def test_the_rest_has_all_that_is_trained_and_shares_it(name):
     tagger = tagger_of(name)
     _, rest = cut(tagger, SIDE)
-    assert list(map(id, freezing.trainable_parameters(rest))) == list(map(id, freezing.trainable_parameters(tagger)))
+    assert list(map(id, trainable_parameters(rest))) == list(map(id, trainable_parameters(tagger)))
     assert len(list(rest.parameters())) < len(list(tagger.parameters()))
     whole = tagger.state_dict(keep_vars=True)
     assert all(whole[key] is tensor for key, tensor in rest.state_dict(keep_vars=True).items())

@@ -29,13 +29,14 @@ from tagging_lib.evaluation import metrics
 from tagging_lib.models import zoo
 from tagging_lib.report import figures, tables
 from tagging_lib.runs import rows, trainer
-from tagging_lib.runs.compute import compute
-from tagging_lib.study import study
+from tagging_lib.runs.trainer import compute
+from tagging_lib.study import chosen, compare, final
+from tagging_lib.study.opening import open_study
 from tagging_lib.training.batches import FeatureBatches
 from tagging_lib.training.fit import fit
 from tagging_lib.training.recipe import Recipe
-from tagging_lib.workflow import notebooks
-from tests.conftest import draw_corpus
+from tagging_lib.workflow import sources
+from tests.conftest import draw_corpus, trained_row
 
 HERE = Path(__file__).resolve().parent
 # Numbered as in the list of the original's defects: what it did, and the tests that hold it off.
@@ -178,7 +179,7 @@ def test_a_row_with_dropout_drops(name):
 def test_a_training_of_the_row_drops_at_every_step_and_never_when_it_is_watched(name, tmp_path, monkeypatch):
     """From the row's name to each step of its training: a dropout that is passed on nowhere, or put to sleep, is none."""
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c", photos=40)), PROFILE="quick", DEVICE="cpu")
+    opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c", photos=40)), PROFILE="quick", DEVICE="cpu")
     row = opened.row(name)
     network = "resnet18" if row.trained == "all" else row.network  # as the row, but small
     row = dataclasses.replace(row, network=network, side=32, recipe=dataclasses.replace(row.recipe, epochs=2))
@@ -199,7 +200,7 @@ def test_a_training_of_the_row_drops_at_every_step_and_never_when_it_is_watched(
         return trained
 
     monkeypatch.setattr(trainer, "prepare", watched)
-    trainer.train(row, opened.setting, "none", checkpoint=tmp_path / "checkpoint")
+    compute(row, opened.setting, "none", tmp_path)
     assert len(shares["training"]) >= 2 and all(0.3 < share < 0.7 for share in shares["training"])
     assert len(shares["watching"]) >= 4 and not any(shares["watching"])
 
@@ -302,18 +303,21 @@ def test_the_split_does_not_follow_the_order_of_the_directory(tmp_path, monkeypa
 
 def test_nothing_learnt_in_training_sees_the_test_part(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
-    weight, mean = opened.pos_weight.copy(), opened.mean.copy()
-    np.testing.assert_array_equal(weight, statistics.pos_weight(opened.targets[opened.indices("train")]))
-    again = study.open(CORPUS=str(tmp_path / "c"), PROFILE="quick", DEVICE="cpu")
+    opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    (weight, mean), expected = _learnt(opened), statistics.pos_weight(opened.targets[opened.indices("train")])
+    np.testing.assert_array_equal(weight, expected)
+    again = open_study(CORPUS=str(tmp_path / "c"), PROFILE="quick", DEVICE="cpu")
     hidden = np.concatenate([again.indices("validation"), again.indices("test")])
     again.corpus.targets[hidden] ^= 1
     blackened = np.array(again.pixels)
     blackened[hidden] = 0
     object.__setattr__(again.setting, "pixels", blackened)
-    np.testing.assert_array_equal(again.pos_weight, weight)
-    np.testing.assert_array_equal(trainer.positive_weight(again.row("ffn1"), again.setting), weight)
-    np.testing.assert_array_equal(again.mean, mean)
+    for found, before in zip(_learnt(again), (weight, mean), strict=True):
+        np.testing.assert_array_equal(found, before)
+
+
+def _learnt(study):
+    return trainer.positive_weight(study.row("ffn1"), study.setting), trainer.corpus_preprocessing(study.setting).mean
 
 
 @pytest.mark.parametrize("name", ["constant", "ffn1"])
@@ -322,15 +326,15 @@ def test_a_row_answers_alike_whatever_the_test_photos_are(name, tmp_path, monkey
     draw_corpus(tmp_path / "c")
     answers = []
     for other in (False, True):
-        opened = study.open(CORPUS=str(tmp_path / "c"), PROFILE="quick", DEVICE="cpu")
+        opened = open_study(CORPUS=str(tmp_path / "c"), PROFILE="quick", DEVICE="cpu")
         if other:
             hidden = opened.indices("test")
             opened.corpus.targets[hidden] = [1, 0, 0]  # by which the best constant answer changes, too
             blackened = np.array(opened.pixels)
             blackened[hidden] = 0
             object.__setattr__(opened.setting, "pixels", blackened)
-        probabilities, *_ = compute(opened.row(name), opened.setting, "none", tmp_path / f"run{other}")
-        answers.append(probabilities["validation"])
+        outcome = compute(opened.row(name), opened.setting, "none", tmp_path / f"run{other}")
+        answers.append(outcome.probabilities["validation"])
     np.testing.assert_array_equal(*answers)
 
 
@@ -342,8 +346,10 @@ def headline(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        opened = study.open(CORPUS=str(draw_corpus(folder / "c")), PROFILE="quick", DEVICE="cpu")
-        return opened.headline([name for name in opened.rows("baselines") if name in ("constant", "ffn1", "ffn2")])
+        opened = open_study(CORPUS=str(draw_corpus(folder / "c")), PROFILE="quick", DEVICE="cpu")
+        names = [name for name in opened.rows("baselines") if name in ("constant", "ffn1", "ffn2")]
+        opened.run(names)
+        return compare.headline(opened, names)
 
 
 def test_the_constant_answer_stands_in_the_table_and_the_figure(headline):
@@ -366,25 +372,23 @@ def test_every_score_of_the_headline_has_its_interval(headline):
 def test_every_table_of_rows_in_the_notebooks_has_the_constant_answer():
     """The cells that make the tables, run on a study that only notes which rows it is asked for."""
     tables_found = 0
-    for notebook in sorted(notebooks.FOLDER.glob("*.ipynb")):
-        asked = []
+    for notebook in sorted(sources.FOLDER.glob("*.ipynb")):
+        asked: list[list[str]] = []
 
-        def found(names=None):
-            every = [row.name for row in rows.ROWS] if names is None else names
-            return [SimpleNamespace(name=name, title=name, history=[1] * (name != "constant")) for name in every]
+        def found(names):
+            return [SimpleNamespace(name=name, title=name, history=[1] * (name != "constant")) for name in names]
 
-        opened = MagicMock(results=found, finished=found)
-        opened.rows = lambda group="all": [row.name for row in rows.ROWS if group in ("all", row.group)]
-        opened.headline = lambda names, asked=asked: asked.append(names) or MagicMock()
+        study = MagicMock(run=found)
+        study.rows = lambda group=None: [row.name for row in rows.ROWS if group in (None, row.group)]
+        compare = MagicMock(headline=lambda _, names, asked=asked: asked.append(list(names)) or MagicMock())
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-        if not any("STUDY.headline(" in source for source in sources):
-            continue
-        space = {name: MagicMock() for name in ("figures", "tables", "compare", "display", "Markdown")} | {"STUDY": opened}
-        for source in sources:
-            if "STUDY.headline(" in source or "results = STUDY.results(" in source:
+        code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+        space = {name: MagicMock() for name in ("figures", "tables", "display", "Markdown")}
+        space |= {"STUDY": study, "compare": compare}
+        for source in code:
+            if "compare.headline(" in source or ("STUDY.run(" in source and "results" in source):
                 exec(source, space)
-        assert asked and all("constant" in names for names in asked), notebook.name
+        assert all("constant" in names for names in asked), notebook.name
         tables_found += len(asked)
     assert tables_found >= 4
 
@@ -402,14 +406,14 @@ def test_the_command_prints_the_interval_beside_the_score(tmp_path, monkeypatch)
 
 def test_the_final_model_tells_no_score(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
-    opened.result("ffn1")
-    opened.save_thresholds(pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
+    opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    trained_row(opened, "ffn1")
+    chosen.save(opened, pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
 
     def keys(value):
         return {str(k) for k in value} | {k for v in value.values() for k in keys(v)} if isinstance(value, dict) else set()
 
-    described = opened.final_model()
+    described = final.train(opened)
     told = keys(described)
     assert "history" in told and not [key for key in told if "f1" in key or "score" in key or "precision" in key]
     card = (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")
@@ -431,7 +435,7 @@ def test_the_final_model_tells_no_score(tmp_path, monkeypatch):
 
 
 def test_the_notebook_of_the_final_model_scores_only_the_row_before_it():
-    cells = json.loads((notebooks.FOLDER / "07_final_model.ipynb").read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((sources.FOLDER / "07_final_model.ipynb").read_text(encoding="utf-8"))["cells"]
     code = ast.parse("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
     used = [node for node in ast.walk(code) if isinstance(node, ast.Attribute)]
     assert {ast.unparse(node.value) for node in used if node.attr in ("score", "interval")} == {"based_on"}
@@ -460,8 +464,8 @@ def test_truth_and_predictions_are_not_exchanged(tmp_path):
 
 def test_a_run_keeps_and_scores_truth_and_answers_under_their_own_names(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
-    result = opened.result("constant")
+    opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    result = trained_row(opened, "constant")
     for part in ("validation", "test"):
         truth = opened.targets[getattr(opened.split, part)]
         with np.load(result.folder / "truth.npz", allow_pickle=False) as kept:
@@ -473,18 +477,18 @@ def test_a_run_keeps_and_scores_truth_and_answers_under_their_own_names(tmp_path
         assert abs(precision - recall) > 0.05  # the two can be told apart here
         found = result.score(part)
         assert (found["micro_precision"], found["micro_recall"]) == pytest.approx((precision, recall))
-    line = opened.headline(["constant"]).iloc[0]
+    line = compare.headline(opened, ["constant"]).iloc[0]
     assert (line.precision, line.recall) == pytest.approx((precision, recall))
 
 
 def test_no_file_of_a_run_is_a_pickle(tmp_path, monkeypatch):
     """Whatever writes it, under whatever name: torch and numpy put pickles into zips, others begin with the protocol."""
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
     compute(opened.row("ffn1"), opened.setting, "none", tmp_path / "outputs" / "runs" / "x")  # its checkpoint stays
-    opened.result("mobilenetv1_head")
-    opened.save_thresholds(pd.DataFrame({"row": ["mobilenetv1_head"], "threshold": [0.4]}))
-    opened.final_model()
+    trained_row(opened, "mobilenetv1_head")
+    chosen.save(opened, pd.DataFrame({"row": ["mobilenetv1_head"], "threshold": [0.4]}))
+    final.train(opened)
     written = [path for path in (tmp_path / "outputs").rglob("*") if path.is_file()]
     assert {"checkpoint.safetensors", "model.safetensors", "probabilities.npz"} <= {path.name for path in written}
     for path in written:

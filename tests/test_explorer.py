@@ -17,8 +17,9 @@ from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import errors, thresholds
 from tagging_lib.report.explorer import page as explorer
-from tagging_lib.study import study
+from tagging_lib.study.opening import open_study
 from tagging_lib.workflow import publish
+from tests.conftest import trained_row
 
 EVIL = "<script>alert(1)</script>"
 LABELS = (EVIL, 'a "quoted", name', "dog", "river", "sea")
@@ -161,8 +162,8 @@ def test_a_page_that_grows_too_large_gives_up_rows_then_photos(corpus, indices, 
 
 def test_a_study_writes_it_and_the_report_takes_what_belongs_to_it(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
-    result = opened.result("constant")
+    opened = open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    result = trained_row(opened, "constant")
     made = opened.save_explorer(explorer.explore(opened, [result], {"constant": 0.7}))
     kept = (opened.outputs / "work" / "explorer.html").read_text(encoding="utf-8")
     data = data_of(kept)

@@ -15,7 +15,8 @@ from PIL import Image
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics
 from tagging_lib.report import export
-from tagging_lib.study import study
+from tagging_lib.study.opening import open_study
+from tests.conftest import trained_row
 
 
 def tagging(*arguments, cwd):
@@ -25,8 +26,8 @@ def tagging(*arguments, cwd):
 @pytest.fixture
 def run(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    opened = study.open(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
-    return opened.result("ffn1")
+    opened = open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    return trained_row(opened, "ffn1")
 
 
 def test_a_row_s_figures_are_written_and_say_what_its_predictions_say(run, tmp_path):

@@ -1,4 +1,4 @@
-"""A second look in the mirror: the mean of both answers, kept, and judged against the plain row."""
+"""Test-time flipping: the mean of both answers, kept, and judged against the plain row."""
 
 from __future__ import annotations
 
@@ -7,63 +7,62 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tagging_lib.errors import TaggingError
-from tagging_lib.study import mirror, study
+from tagging_lib.study import mirror
+from tagging_lib.study.opening import open_study
+from tests.conftest import trained_row
 
 
 @pytest.fixture
 def opened(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return study.open(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    return open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
 
 
 @pytest.mark.parametrize("name", ["ffn1", "mobilenetv1_head"])
-def test_a_photo_that_lies_mirrored_is_seen_as_it_was(opened, name):
-    result = opened.result(name)
+def test_the_mean_of_a_photo_and_its_mirror_image_is_that_of_the_mirror_image_and_the_photo(opened, name):
+    result = trained_row(opened, name)
     turned = dataclasses.replace(result.setting, pixels=np.ascontiguousarray(result.setting.pixels[:, :, ::-1]))
-    found = mirror.look(dataclasses.replace(result, setting=turned))
+    of_photos, of_images = mirror._both(result), mirror._both(dataclasses.replace(result, setting=turned))
     for part in ("validation", "test"):
-        np.testing.assert_allclose(found[part], result.probabilities(part), atol=2e-3)
-        assert not np.allclose(mirror.look(result)[part], result.probabilities(part), atol=2e-3)
+        plain = result.probabilities(part)
+        reflected = 2 * of_photos[part] - plain
+        np.testing.assert_allclose(of_images[part], plain, atol=2e-3)  # the mean of what it knows and of its own answer again
+        assert not np.allclose(reflected, plain, atol=2e-3)
 
 
-def test_it_answers_the_mean_of_both_and_keeps_it(opened, monkeypatch):
-    result = opened.result("ffn1")
-    twice = mirror.mirrored(result)
-    assert twice.title != result.title
-    seen = mirror.look(result)
-    for part in ("validation", "test"):
-        mean = (seen[part] + result.probabilities(part)) / 2
-        np.testing.assert_allclose(twice.probabilities(part), mean, atol=1e-6)
-    kept = result.folder / "mirrored.npz"
+def test_it_is_computed_once_and_kept(opened, monkeypatch):
+    result = trained_row(opened, "ffn1")
+    (twice,) = mirror.look(opened, [result])
+    assert twice.title != result.title and not twice.has_network
+    np.testing.assert_array_equal(twice.probabilities("test"), mirror._both(result)["test"])
+    kept = twice.folder / "probabilities.npz"
     with monkeypatch.context() as patch:
-        patch.setattr(mirror, "look", lambda _: pytest.fail("it looked a second time"))
-        assert np.array_equal(mirror.mirrored(result).probabilities("test"), twice.probabilities("test"))
+        patch.setattr(mirror, "_both", lambda _: pytest.fail("it looked a second time"))
+        (again,) = mirror.look(opened, [result])
+        assert np.array_equal(again.probabilities("test"), twice.probabilities("test"))
     kept.write_bytes(kept.read_bytes()[:-40])
-    assert np.array_equal(mirror.mirrored(result).probabilities("test"), twice.probabilities("test"))
+    assert np.array_equal(mirror.look(opened, [result])[0].probabilities("test"), twice.probabilities("test"))
 
 
-def test_an_answer_of_another_model_is_not_taken(opened, monkeypatch):
-    result = opened.result("ffn1")
-    mirror.mirrored(result).probabilities("test")
-    other = dataclasses.replace(result, details=result.details | {"model_sha256": "0" * 64})
-    nothing = {part: np.zeros_like(result.probabilities(part)) for part in ("validation", "test")}
-    monkeypatch.setattr(mirror, "look", lambda _: nothing)
-    np.testing.assert_allclose(mirror.mirrored(other).probabilities("test"), result.probabilities("test") / 2)
+def test_an_answer_of_another_training_is_not_taken(opened):
+    first, second = trained_row(opened, "ffn1"), trained_row(opened, "ffn1", seed=7)
+    one, other = mirror.look(opened, [first, second])
+    assert not np.array_equal(one.probabilities("test"), other.probabilities("test"))
 
 
 def test_gains_are_differences_of_scores_at_each_ones_threshold(opened):
-    results = opened.results(["ffn1", "mobilenetv1_head"])
-    table = mirror.gains(opened, results)
+    results = opened.run(["ffn1", "mobilenetv1_head"])
+    twice = mirror.look(opened, results)
+    table = mirror.gains(opened, results, twice)
     assert list(table.columns) == mirror.COLUMNS and table.row.tolist() == [result.title for result in results]
-    for line, result in zip(table.itertuples(), results, strict=True):
+    for line, result, second in zip(table.itertuples(), results, twice, strict=True):
         assert line.plain_f1 == result.score("test")["micro_f1"]
-        assert line.mirrored_f1 == mirror.mirrored(result).score("test")["micro_f1"]
+        assert line.mirrored_f1 == second.score("test")["micro_f1"]
         assert line.difference == pytest.approx(line.mirrored_f1 - line.plain_f1)
         assert line.low <= line.difference <= line.high and line.p <= line.p_holm
-    assert mirror.gains(opened, []).empty
+    assert mirror.gains(opened, [], []).empty
 
 
-def test_a_row_without_a_network_cannot_look(opened):
-    with pytest.raises(TaggingError, match="no network"):
-        mirror.mirrored(opened.result("constant"))
+def test_a_row_without_a_network_is_left_out_and_said_so(opened, caplog):
+    assert mirror.look(opened, [trained_row(opened, "constant")]) == []
+    assert "constant: left out, its network is not at hand" in caplog.text

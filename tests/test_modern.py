@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tagging_lib.models import freezing, weights, zoo
+from tagging_lib.models import weights, zoo
+from tagging_lib.models.tagger import freeze, trainable_parameters
 from tagging_lib.runs import rows
-from tagging_lib.study import study
+from tagging_lib.study import profiles
+from tagging_lib.study.opening import open_study
 
 MEANS = {"convnext_base": 0.485, "eva02_base": 0.481, "dinov3_base": 0.485, "siglip2_base": 0.5}
 
@@ -39,15 +41,15 @@ def test_weights_photo_size_and_preprocessing_fit_each_other(name, published):
     with torch.inference_mode():
         logits = tagger.eval()(torch.zeros(1, 3, whole.side, whole.side))
     assert logits.shape == (1, 14) and bool(logits.isfinite().all())
-    assert {id(p) for p in freezing.trainable_parameters(tagger)} == {id(p) for p in tagger.head.parameters()}
-    freezing.freeze(tagger, "last-stage")
-    trainable = sum(p.numel() for p in freezing.trainable_parameters(tagger))
+    assert {id(p) for p in trainable_parameters(tagger)} == {id(p) for p in tagger.head.parameters()}
+    freeze(tagger, "last-stage")
+    trainable = sum(p.numel() for p in trainable_parameters(tagger))
     assert 0.02 < trainable / sum(p.numel() for p in tagger.parameters()) < 0.5
 
 
 def test_they_have_no_toy_scale_and_are_left_out_with_the_reason(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for profile, reason in (("quick", study.TOY_REASON), ("cpu", "too slow without a CUDA device")):
-        opened = study.open(CORPUS=str(tiny_corpus), PROFILE=profile, DEVICE="cpu")
-        assert opened.results(list(rows.MODERN)) == []
+    for profile, reason in (("quick", profiles.NO_TOY_SCALE.reason), ("cpu", "too slow without a CUDA device")):
+        opened = open_study(CORPUS=str(tiny_corpus), PROFILE=profile, DEVICE="cpu")
+        assert opened.run(list(rows.MODERN)) == []
         assert set(opened.left_out.reason) == {reason} and len(opened.left_out) == len(rows.MODERN)

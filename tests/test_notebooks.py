@@ -10,7 +10,8 @@ import pytest
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.workflow import notebooks
+from tagging_lib.runs import kept
+from tagging_lib.workflow import keys, notebooks, sources
 
 MOST_LINES = 15
 NAMES = [
@@ -25,18 +26,18 @@ NAMES = [
 
 
 def cells_of(name, kind="code"):
-    notebook = nbformat.read(notebooks.FOLDER / f"{name}.ipynb", as_version=4)
+    notebook = nbformat.read(sources.FOLDER / f"{name}.ipynb", as_version=4)
     return [cell for cell in notebook.cells if cell.cell_type == kind]
 
 
 def test_the_seven_notebooks_are_found_in_order():
-    assert notebooks.names() == NAMES
+    assert sources.names() == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 class TestStructure:
     def test_valid_with_ids_and_without_outputs(self, name):
-        raw = json.loads((notebooks.FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))
+        raw = json.loads((sources.FOLDER / f"{name}.ipynb").read_text(encoding="utf-8"))
         assert (raw["nbformat"], raw["nbformat_minor"]) == (4, 5)
         nbformat.validate(raw)
         ids = [cell["id"] for cell in raw["cells"]]
@@ -52,7 +53,7 @@ class TestStructure:
                 assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda), cell.id
 
     def test_prose_comes_first_then_imports_parameters_and_study(self, name):
-        notebook = nbformat.read(notebooks.FOLDER / f"{name}.ipynb", as_version=4)
+        notebook = nbformat.read(sources.FOLDER / f"{name}.ipynb", as_version=4)
         assert [cell.id for cell in notebook.cells[:4]] == ["title", "imports", "parameters", "study"]
         title, question = notebook.cells[0].source.split("\n\n")[:2]
         assert title.startswith(f"# {int(name[:2])} · ")
@@ -65,19 +66,19 @@ class TestStructure:
         ]
         assert not imported
 
-    def test_parameters_are_those_of_study_open(self, name):
-        from tagging_lib.study import study
+    def test_parameters_are_those_of_open_study(self, name):
+        from tagging_lib.study.opening import open_study
 
-        known = inspect.signature(study.open).parameters
+        known = inspect.signature(open_study).parameters
         asked = {name: known[name].default for name in known if known[name].kind is not inspect.Parameter.KEYWORD_ONLY}
-        assert notebooks.default_parameters(notebooks.FOLDER / f"{name}.ipynb") == asked
+        assert sources.default_parameters(sources.FOLDER / f"{name}.ipynb") == asked
         opened = next(cell.source for cell in cells_of(name) if cell.id == "study")
         call = ast.parse(opened).body[0].value
         assert [argument.id for argument in call.args] == list(asked)
 
     def test_prose_quotes_no_score_of_its_own_rows(self, name):
         # Three decimals in fixed prose may only be the original report's.
-        from tagging_lib.runs.rows import ORIGINAL
+        from tagging_lib.runs.original import ORIGINAL
 
         known = {f"{value:.3f}" for score in ORIGINAL.values() for value in (score.f1, score.precision, score.recall)}
         known |= {"0.754"}  # the original's score of a model on photos that it was trained on
@@ -101,7 +102,7 @@ class TestStructure:
         assert len(conclusions) == 1
         assert conclusions[0].source.count("\n- ") == 3 and "{" in conclusions[0].source
         assert any("assert " in cell.source for cell in cells_of(name))
-        last = nbformat.read(notebooks.FOLDER / f"{name}.ipynb", as_version=4).cells[-1]
+        last = nbformat.read(sources.FOLDER / f"{name}.ipynb", as_version=4).cells[-1]
         assert "**Limitation.**" in last.source and ".ipynb)" in last.source
 
 
@@ -111,7 +112,7 @@ def test_links_between_notebooks_lead_somewhere():
     for name in NAMES:
         for cell in cells_of(name, "markdown"):
             for target in re.findall(r"\]\(([^)]+\.ipynb)\)", cell.source):
-                assert (notebooks.FOLDER / target).exists(), (name, target)
+                assert (sources.FOLDER / target).exists(), (name, target)
 
 
 # ------------------------------------------------------------------ runner
@@ -205,14 +206,14 @@ def test_unknown_and_mistyped_parameters_are_refused_before_anything_runs(projec
 def test_parameter_cells_hold_literals_only(project):
     write_notebook(project / "nb", "01_first", parameters="SEED = 6 * 7")
     with pytest.raises(TaggingError, match="line 1"):
-        notebooks.default_parameters(project / "nb" / "01_first.ipynb")
+        sources.default_parameters(project / "nb" / "01_first.ipynb")
 
 
 def test_choose_understands_numbers_and_names_and_keeps_the_order():
-    assert notebooks.choose(["5", "03"]) == ["03_transfer_learning", "05_threshold_search"]
-    assert notebooks.choose(["07_final_model"]) == ["07_final_model"]
+    assert sources.choose(["5", "03"]) == ["03_transfer_learning", "05_threshold_search"]
+    assert sources.choose(["07_final_model"]) == ["07_final_model"]
     with pytest.raises(TaggingError, match="'9'"):
-        notebooks.choose(["9"])
+        sources.choose(["9"])
 
 
 def test_the_key_follows_parameters_input_files_and_what_a_notebook_builds_on(project):
@@ -220,14 +221,19 @@ def test_the_key_follows_parameters_input_files_and_what_a_notebook_builds_on(pr
     write_notebook(project / "nb", "05_threshold_search", "1")
     (project / "corpus").mkdir()
     parameters = {"CORPUS": "corpus"}
-    before = notebooks.key(source, parameters, outputs)
-    assert notebooks.key(source, parameters, outputs) == before
-    assert notebooks.key(source, parameters | {"SEED": 1}, outputs) != before
+    before = keys.key(source, parameters, outputs)
+    assert keys.key(source, parameters, outputs) == before
+    assert keys.key(source, parameters | {"SEED": 1}, outputs) != before
     files.write_json(outputs / "work" / "03_transfer_learning.json", {"key": "new"})
-    after = notebooks.key(source, parameters, outputs)
+    after = keys.key(source, parameters, outputs)
     assert after != before
     (project / "corpus" / "im1.jpg").write_bytes(b"photo")
-    assert notebooks.key(source, parameters, outputs) != after
+    later = keys.key(source, parameters, outputs)
+    assert later != after
+    row = kept.keep(outputs, "mobilenetv1_head", "of seed 43", {}, {})
+    assert keys.key(source, parameters, outputs) == later, "rows that notebooks ask for themselves"
+    kept.mark_apart(row)
+    assert keys.key(source, parameters, outputs) != later, "rows that `tagging train` has made"
 
 
 def test_a_damaged_record_means_that_the_notebook_runs_again(project, caplog):

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from tagging_lib.models import parallel
+from tagging_lib.models import device
 
 
 @pytest.fixture(params=[1, 3])
@@ -24,16 +24,16 @@ def test_answers_come_in_order_whichever_is_ready_first(threads):
         time.sleep(0.05 if number % 3 == 0 else 0)
         return 10 * number
 
-    assert list(parallel.each(slow_at_first, range(20), "cpu")) == [10 * number for number in range(20)]
+    assert list(device.each(slow_at_first, range(20), "cpu")) == [10 * number for number in range(20)]
 
 
 def test_nothing_gives_nothing(threads):
-    assert list(parallel.each(lambda batch: batch, [], "cpu")) == []
+    assert list(device.each(lambda batch: batch, [], "cpu")) == []
 
 
 def test_there_are_no_gradients_and_each_batch_has_one_thread(threads):
     weight = torch.ones(3, requires_grad=True)
-    seen = list(parallel.each(lambda x: ((x * weight).requires_grad, torch.get_num_threads()), torch.ones(6, 3), "cpu"))
+    seen = list(device.each(lambda x: ((x * weight).requires_grad, torch.get_num_threads()), torch.ones(6, 3), "cpu"))
     assert seen == [(False, 1)] * 6
 
 
@@ -48,9 +48,9 @@ def test_batches_under_way_are_bounded_and_taken_one_at_a_time(threads):
             inside.release()
             yield number
 
-    for done, _ in enumerate(parallel.each(lambda number: number, batches(), "cpu"), start=1):
+    for done, _ in enumerate(device.each(lambda number: number, batches(), "cpu"), start=1):
         time.sleep(0.005)
-        assert len(taken) <= done + 2 * parallel.AHEAD * threads
+        assert len(taken) <= done + 2 * device.AHEAD * threads
 
 
 @pytest.mark.parametrize("where", ["work", "batches"])
@@ -62,12 +62,12 @@ def test_an_error_is_passed_on_and_the_threads_are_as_before(threads, where):
 
     work, batches = (fail, range(9)) if where == "work" else (lambda number: number, map(fail, range(9)))
     with pytest.raises(ValueError, match="the fourth"):
-        list(parallel.each(work, batches, "cpu"))
+        list(device.each(work, batches, "cpu"))
     assert torch.get_num_threads() == threads
 
 
 def test_left_early_it_gives_torch_its_threads_back(threads):
-    answers = parallel.each(lambda number: number, range(100), "cpu")
+    answers = device.each(lambda number: number, range(100), "cpu")
     assert next(answers) == 0
     answers.close()
     assert torch.get_num_threads() == threads
@@ -80,4 +80,4 @@ def test_left_early_it_gives_torch_its_threads_back(threads):
 
 def test_another_device_takes_one_batch_after_the_other(threads):
     main = threading.get_ident()
-    assert list(parallel.each(lambda _: threading.get_ident(), range(5), "cuda")) == [main] * 5
+    assert list(device.each(lambda _: threading.get_ident(), range(5), "cuda")) == [main] * 5

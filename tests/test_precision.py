@@ -7,7 +7,8 @@ import contextlib
 import pytest
 import torch
 
-from tagging_lib.models import precision, zoo
+from tagging_lib.models import device, zoo
+from tagging_lib.models import tagger as taggers
 
 
 def half(kind: str):
@@ -21,9 +22,9 @@ def test_the_logits_are_float32_and_near_those_of_full_precision(name, monkeypat
     seen: list[torch.dtype] = []
     tagger.backbone.register_forward_hook(lambda _, __, found: seen.append(found.dtype))
     with torch.no_grad():
-        monkeypatch.setattr(zoo, "mixed", lambda kind: contextlib.nullcontext())
+        monkeypatch.setattr(taggers, "mixed", lambda kind: contextlib.nullcontext())
         plain = tagger(photos)
-        monkeypatch.setattr(zoo, "mixed", half)
+        monkeypatch.setattr(taggers, "mixed", half)
         found = tagger(photos)
     assert found.dtype == plain.dtype == torch.float32
     assert not torch.equal(found, plain)
@@ -34,7 +35,7 @@ def test_the_logits_are_float32_and_near_those_of_full_precision(name, monkeypat
 @pytest.mark.parametrize("name", ["ffn1", "ffn2"])
 def test_dense_networks_stay_in_float32(name, monkeypatch):
     """Their first product in bfloat16 ended the process: 49,152 inputs for 32 photos, an epoch's last batch."""
-    monkeypatch.setattr(zoo, "mixed", half)
+    monkeypatch.setattr(taggers, "mixed", half)
     tagger = zoo.build(name, 5, side=128, seed=3).train()
     seen: list[torch.dtype] = []
     tagger.backbone.register_forward_hook(lambda _, __, found: seen.append(found.dtype))
@@ -43,7 +44,7 @@ def test_dense_networks_stay_in_float32(name, monkeypatch):
 
 
 def test_gradients_and_weights_stay_float32(monkeypatch):
-    monkeypatch.setattr(zoo, "mixed", half)
+    monkeypatch.setattr(taggers, "mixed", half)
     tagger = zoo.build("resnet18", 5, side=32, seed=3)
     tagger(torch.randn(4, 3, 32, 32)).sum().backward()
     assert {p.grad.dtype for p in tagger.parameters()} == {torch.float32}
@@ -52,7 +53,7 @@ def test_gradients_and_weights_stay_float32(monkeypatch):
 @pytest.mark.parametrize("units", [True, False])
 def test_a_processor_without_units_for_it_computes_in_float32(units, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: units)
-    with precision.mixed("cpu"):
+    with device.mixed("cpu"):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype == (torch.bfloat16 if units else torch.float32)
 
@@ -77,4 +78,4 @@ def test_weights_rounded_once_give_the_same_bits_and_leave_the_network_alone(nam
 def test_without_units_nothing_is_rounded(monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
     layer = torch.nn.Conv2d(1, 1, 1)
-    assert precision.cast_once(layer, "cpu") is layer
+    assert device.cast_once(layer, "cpu") is layer

@@ -12,10 +12,13 @@ import torch
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.preprocessing import IMAGENET
-from tagging_lib.runs import pseudo, rows
+from tagging_lib.runs import pseudo, rows, trainer
 from tagging_lib.runs import run as runs
-from tagging_lib.study import study
+from tagging_lib.runs.key import key
+from tagging_lib.study import chosen, final, profiles, study
+from tagging_lib.study.opening import open_study
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
+from tests.conftest import trained_row
 
 ROW = "mobilenetv1_head_pseudo"
 
@@ -31,7 +34,7 @@ def row(monkeypatch):
 @pytest.fixture
 def opened(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return study.open(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu", TEST_PHOTOS=str(tiny_corpus / "images"))
+    return open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu", TEST_PHOTOS=str(tiny_corpus / "images"))
 
 
 def batches_of(kind, n, size, targets):
@@ -64,8 +67,8 @@ def test_an_epoch_shows_every_photo_of_both_kinds_once(kind, labelled, others):
 
 def test_the_teachers_say_of_an_unlabelled_photo_what_they_say_of_it_in_the_corpus(opened):
     for name in ("ffn1", "mobilenetv1_head"):  # one with the corpus' own colours, one with cached features
-        teacher = opened.result(name)
-        said = pseudo.ask(teacher.experiment, opened.setting, "none", runs.verified_model(teacher))
+        teacher = trained_row(opened, name)
+        said = pseudo.ask(teacher.experiment, opened.setting, "none", runs._model(teacher))
         assert said.dtype == np.float32 and said.shape == (len(opened.corpus), 3)
         for part in ("validation", "test"):
             np.testing.assert_allclose(said[opened.indices(part)], teacher.probabilities(part), atol=2e-3)
@@ -78,30 +81,30 @@ def test_what_the_teachers_say_is_learnt(opened, monkeypatch):
         with monkeypatch.context() as patch:
             answer = np.full((len(opened.corpus), 3), share, dtype=np.float32)
             patch.setattr(pseudo, "ask", lambda *_: answer)
-            patch.setattr(pseudo, "fit", lambda *args, **more: told.append(args[1]) or fit(*args, **more))
+            patch.setattr(trainer, "fit", lambda *args, **more: told.append(args[1]) or fit(*args, **more))
             shutil.rmtree(opened.outputs / "runs" / ROW, ignore_errors=True)
             return float(runs.run(opened.row(ROW), opened.setting).probabilities("test").mean())
 
-    fit = pseudo.fit
+    fit = trainer.fit
     low, high = learnt(0.0), learnt(1.0)
     assert low + 0.1 < high
-    assert all(isinstance(batches, pseudo.Joined) for batches in told) and len(told) == 2
+    assert [isinstance(batches, pseudo.Joined) for batches in told] == [False, True, True], "its teacher learns once"
 
 
 def test_it_is_kept_like_any_row_and_knows_how_much_it_saw(opened, monkeypatch):
-    result = opened.result(ROW)
+    result = trained_row(opened, ROW)
     assert result.title == "MobileNet-V1, head only, pseudo-labels (random weights)"
     assert result.details["unlabelled_photos"] == len(opened.corpus)
-    assert opened.result("ffn1").folder.exists(), "its teacher is kept too"
+    assert trained_row(opened, "ffn1").folder.exists(), "its teacher is kept too"
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run a second time"))
-    again = study.open(
+    again = open_study(
         CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu", TEST_PHOTOS=str(opened.corpus.root / "images")
     )
-    assert np.array_equal(again.result(ROW).probabilities("test"), result.probabilities("test"))
+    assert np.array_equal(trained_row(again, ROW).probabilities("test"), result.probabilities("test"))
 
 
 def test_an_interrupted_training_ends_in_the_same_bits(opened, monkeypatch):
-    whole = opened.result(ROW)
+    whole = trained_row(opened, ROW)
     shutil.rmtree(whole.folder)
     from tagging_lib.training import checkpoint
 
@@ -124,19 +127,19 @@ def test_an_interrupted_training_ends_in_the_same_bits(opened, monkeypatch):
 
 def test_its_key_hangs_on_teachers_and_photos_and_no_other_rows_does(opened, tmp_path):
     row, plain = opened.row(ROW), opened.row("ffn1")
-    key = runs.key(row, opened.setting)
+    before = key(row, opened.setting)
     slower = dataclasses.replace(plain, recipe=dataclasses.replace(plain.recipe, learning_rate=0.02))
-    assert runs.key(dataclasses.replace(row, teachers=(slower,)), opened.setting) != key
-    assert runs.key(dataclasses.replace(row, teachers=(plain, plain)), opened.setting) != key
+    assert key(dataclasses.replace(row, teachers=(slower,)), opened.setting) != before
+    assert key(dataclasses.replace(row, teachers=(plain, plain)), opened.setting) != before
     renamed = dataclasses.replace(row, teachers=(dataclasses.replace(plain, title="another title"),))
-    assert runs.key(renamed, opened.setting) == key
+    assert key(renamed, opened.setting) == before
     fewer = tmp_path / "fewer"
     shutil.copytree(opened.corpus.root / "images", fewer)
     (fewer / "im7.png").unlink()
-    other = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu", TEST_PHOTOS=str(fewer)).setting
+    other = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu", TEST_PHOTOS=str(fewer)).setting
     without = dataclasses.replace(opened.setting, unlabelled=None)
-    assert len({runs.key(row, setting) for setting in (opened.setting, other, without)}) == 3
-    assert len({runs.key(plain, setting) for setting in (opened.setting, other, without)}) == 1
+    assert len({key(row, setting) for setting in (opened.setting, other, without)}) == 3
+    assert len({key(plain, setting) for setting in (opened.setting, other, without)}) == 1
 
 
 def test_another_seed_is_another_training_of_its_teachers_too(row):
@@ -147,11 +150,11 @@ def test_another_seed_is_another_training_of_its_teachers_too(row):
 
 
 def test_without_unlabelled_photos_it_is_left_out_with_the_remedy(opened, monkeypatch):
-    alone = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
-    assert alone.results([ROW]) == []
-    assert alone.left_out.iloc[0].tolist()[1:] == [study.UNLABELLED_REASON, study.UNLABELLED_REMEDY]
+    alone = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
+    assert alone.run([ROW]) == []
+    assert alone.left_out.iloc[0].tolist()[1:] == list(profiles.NO_UNLABELLED)
     with pytest.raises(TaggingError, match="--test-photos"):
-        alone.result(ROW)
+        trained_row(alone, ROW)
 
 
 def test_no_photo_is_read_for_a_row_that_nobody_has_trained(opened, monkeypatch):
@@ -168,13 +171,13 @@ def test_the_studys_own_differ_from_their_base_in_the_teachers_alone(row):
 
 
 def test_the_final_model_says_that_it_has_seen_them(opened, monkeypatch):
-    result = opened.result(ROW)
-    opened.save_thresholds(pd.DataFrame({"row": [ROW], "threshold": [0.5]}))
+    result = trained_row(opened, ROW)
+    chosen.save(opened, pd.DataFrame({"row": [ROW], "threshold": [0.5]}))
     monkeypatch.setattr(study.Study, "best", lambda _: result)
-    described = opened.final_model()
+    described = final.train(opened)
     assert described["row"] == ROW and described["unlabelled_photos"] == len(opened.corpus)
     card = (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")
     assert f"It has also seen {len(opened.corpus)} photos without labels" in card
-    monkeypatch.setattr(study.Study, "best", lambda _: opened.result("ffn1"))
-    assert opened.final_model()["unlabelled_photos"] == 0
+    monkeypatch.setattr(study.Study, "best", lambda _: trained_row(opened, "ffn1"))
+    assert final.train(opened)["unlabelled_photos"] == 0
     assert "photos without labels" not in (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")

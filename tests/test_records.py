@@ -23,7 +23,7 @@ def shown(outputs):
 
 def test_nothing_has_run(tmp_path):
     assert records.current(tmp_path) == records.Current({})
-    records.stop(tmp_path, "nothing has begun, so that nothing can stop")
+    records.fail(tmp_path, "nothing has begun, so that nothing can stop")
     assert not (tmp_path / "work").exists()
 
 

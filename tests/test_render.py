@@ -244,10 +244,10 @@ def test_a_run_that_has_not_ended_says_so_until_it_has(report):
     assert {path: path.read_bytes() for path in report.glob("report/**/*") if path.is_file()} == published, "written once"
     publish.build_report(report)
     assert "This run has not finished: it was interrupted." in read(report, "index.html")[0]
-    records.stop(report, "02_second.ipynb, cell 3: <b>")
+    records.fail(report, "02_second.ipynb, cell 3: <b>")
     publish.build_report(report)
     assert "This run has not finished: 02_second.ipynb, cell 3: &lt;b&gt;." in read(report, "index.html")[0]
-    records.stop(report)
+    records.finish(report)
     publish.build_report(report)
     assert "unfinished" not in read(report, "index.html")[0]
     records.begin(report, None, PARAMETERS | {"SEED": 7})

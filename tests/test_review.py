@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from tagging_lib.evaluation import label_errors
-from tagging_lib.study import review, study
+from tagging_lib.study import review
+from tagging_lib.study.opening import open_study
 from tagging_lib.training import fit
-from tests.conftest import draw_corpus
+from tests.conftest import draw_corpus, trained_row
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +19,8 @@ def opened(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        found = study.open(CORPUS=str(draw_corpus(folder / "c", photos=80)), PROFILE="quick", DEVICE="cpu")
-        found.result("ffn1")
+        found = open_study(CORPUS=str(draw_corpus(folder / "c", photos=80)), PROFILE="quick", DEVICE="cpu")
+        trained_row(found, "ffn1")
         yield found
 
 
@@ -33,14 +34,14 @@ def test_without_a_frozen_backbone_validation_and_test_are_asked(opened):
 
 
 def test_every_photo_is_left_out_once_and_none_teaches_its_own_answer(opened, monkeypatch):
-    opened.result("mobilenetv1_head")
+    trained_row(opened, "mobilenetv1_head")
     seen = []
-    training = fit.fit
+    learn = fit.fit
 
     def watched(module, batches, train, validation, recipe, **options):
         seen.append(train)
         assert len(validation) == 0 and recipe.keep == "last"
-        return training(module, batches, train, validation, recipe, **options)
+        return learn(module, batches, train, validation, recipe, **options)
 
     monkeypatch.setattr(fit, "fit", watched)
     fold_of = label_errors.folds(opened.targets, 4, opened.seed)
@@ -53,12 +54,20 @@ def test_every_photo_is_left_out_once_and_none_teaches_its_own_answer(opened, mo
 
 
 def test_the_folds_start_from_the_same_head_and_say_little(opened, caplog):
-    opened.result("mobilenetv1_head")
+    trained_row(opened, "mobilenetv1_head")
+    row = opened.result("mobilenetv1_head")
     with caplog.at_level(logging.INFO):
-        first = review.unseen(opened, 3)
+        first = review._out_of_fold(opened, row, 3)
     assert not [record for record in caplog.records if "epoch" in record.message]
     assert fit.logger.level == logging.NOTSET
-    np.testing.assert_array_equal(first.probabilities, review.unseen(opened, 3).probabilities)
+    np.testing.assert_array_equal(first, review._out_of_fold(opened, row, 3))
+
+
+def test_out_of_fold_answers_are_kept(opened, monkeypatch):
+    trained_row(opened, "mobilenetv1_head")
+    first = review.unseen(opened, 3)
+    monkeypatch.setattr(review, "_out_of_fold", lambda *_: pytest.fail("it was trained a second time"))
+    np.testing.assert_array_equal(review.unseen(opened, 3).probabilities, first.probabilities)
 
 
 def test_suspects_are_named_by_photo_part_and_label_and_no_label_is_changed(opened):
@@ -79,7 +88,7 @@ def test_suspects_are_named_by_photo_part_and_label_and_no_label_is_changed(open
 
 @pytest.mark.parametrize("row", ["ffn1", "mobilenetv1_head"])
 def test_attribution_is_of_the_network_that_was_trained(opened, row, monkeypatch):
-    result = opened.result(row)
+    result = trained_row(opened, row)
     indices, columns = opened.indices("test")[:3], np.array([0, 2, 1])
     heat, method = review.attribution(opened, result, indices, columns)
     side = result.experiment.side
@@ -99,7 +108,7 @@ def test_attribution_is_of_the_network_that_was_trained(opened, row, monkeypatch
 
 
 def test_photos_are_asked_in_batches_and_come_back_in_order(opened, monkeypatch):
-    result = opened.result("ffn1")
+    result = trained_row(opened, "ffn1")
     indices, columns = opened.indices("test")[:5], np.array([0, 1, 2, 0, 1])
     whole, _ = review.attribution(opened, result, indices, columns)
     monkeypatch.setattr(review, "BATCH", 2)

@@ -2,37 +2,42 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tagging_lib.errors import TaggingError
-from tagging_lib.models import preprocessing
-from tagging_lib.runs import rows, trainer
+from tagging_lib import files
+from tagging_lib.errors import TaggingError, WeightsUnavailable
+from tagging_lib.models import preprocessing, zoo
+from tagging_lib.runs import kept, rows, trainer
 from tagging_lib.runs import run as runs
-from tagging_lib.study import compare, study
+from tagging_lib.runs.key import key
+from tagging_lib.study import chosen, compare, final, opening, profiles
+from tagging_lib.study.opening import open_study
+from tests.conftest import trained_row
 
 
 @pytest.fixture
 def opened(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return study.open(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    return open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
 
 
 def test_ffn_learns_the_tiny_corpus_and_the_result_is_found_again(opened, monkeypatch):
-    result = opened.result("ffn1")
+    result = trained_row(opened, "ffn1")
     assert result.probabilities("test").shape == opened.truth("test").shape
     assert len(result.history) == rows.QUICK_EPOCHS["baselines"]
-    again = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
+    again = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("the row ran a second time"))
-    second = again.result("ffn1")
+    second = trained_row(again, "ffn1")
     np.testing.assert_array_equal(second.probabilities("test"), result.probabilities("test"))
     assert second.score() == result.score()
 
 
 def test_a_damaged_result_is_computed_again(opened):
-    result = opened.result("constant")
+    result = trained_row(opened, "constant")
     (result.folder / "probabilities.npz").write_bytes(b"damaged")
     repaired = runs.run(opened.row("constant"), opened.setting)
     np.testing.assert_array_equal(repaired.probabilities("test"), result.probabilities("test"))
@@ -40,24 +45,25 @@ def test_a_damaged_result_is_computed_again(opened):
 
 def test_the_key_changes_with_the_row_and_with_one_label(opened):
     row = opened.row("ffn1")
-    before = runs.key(row, opened.setting)
-    assert runs.key(row.with_seed(43), opened.setting) != before
+    before = key(row, opened.setting)
+    assert key(row.with_seed(43), opened.setting) != before
     annotations = opened.corpus.root / "annotations" / "red.txt"
     annotations.write_text("".join(annotations.read_text().splitlines(keepends=True)[1:]))
-    changed = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
-    assert runs.key(row, changed.setting) != before
+    changed = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
+    assert key(row, changed.setting) != before
 
 
 def test_statistics_come_from_the_training_part_alone(opened):
     train = opened.targets[opened.split.train]
     expected = (len(train) - train.sum(0)) / train.sum(0)
-    np.testing.assert_allclose(opened.pos_weight, expected, rtol=1e-6)
+    weight = trainer.positive_weight(rows.find("ffn1"), opened.setting)
+    np.testing.assert_allclose(weight, expected, rtol=1e-6)
     used = opened.pixels[opened.split.train].reshape(-1, 3) / 255
-    np.testing.assert_allclose(opened.mean, used.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(opened.setting.channel_statistics[0], used.mean(0), rtol=1e-5)
 
 
 def test_the_threshold_does_not_look_at_test_labels(opened):
-    result = opened.result("ffn1")
+    result = trained_row(opened, "ffn1")
     before = result.threshold
     opened.corpus.targets[opened.split.test] ^= 1
     del result.__dict__["threshold"]
@@ -65,7 +71,7 @@ def test_the_threshold_does_not_look_at_test_labels(opened):
 
 
 def test_head_rows_train_on_features_and_leave_the_backbone_alone(opened):
-    result = opened.result("mobilenetv1_head")
+    result = trained_row(opened, "mobilenetv1_head")
     assert result.details["model_spec"]["trained"] == "head"
     from safetensors import safe_open
 
@@ -81,7 +87,7 @@ def test_another_split_reads_the_same_plain_features_and_augments_its_own_traini
     monkeypatch.setattr(trainer, "corpus_preprocessing", lambda _: preprocessing.IMAGENET)
 
     def cached(seed: int) -> set[str]:
-        runs.run(row, study.open(str(tiny_corpus), "cpu", SEED=seed, DEVICE="cpu").setting)
+        runs.run(row, open_study(str(tiny_corpus), "cpu", SEED=seed, DEVICE="cpu").setting)
         return {path.name for path in (tmp_path / "outputs" / "cache" / "features").glob("*.npy")}
 
     first = cached(42)
@@ -92,16 +98,16 @@ def test_another_split_reads_the_same_plain_features_and_augments_its_own_traini
 def test_one_row_trained_by_itself_does_not_change_what_the_report_says_was_studied(opened):
     work = opened.outputs / "work"
     before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
-    assert {path.name for path in before} == {"split.csv", "study.json"}
-    study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=43, DEVICE="cpu", record=False).result("constant")
+    assert {path.name for path in before} == {"rows.json", "split.csv", "study.json"}
+    open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=43, DEVICE="cpu", record=False).run(["constant"])
     assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
 
 
 def test_other_trainings_are_those_on_the_same_split_that_are_finished(opened, monkeypatch):
-    results = opened.results(["constant", "ffn1"])
+    results = opened.run(["constant", "ffn1"])
     assert opened.other_trainings(results) == []
-    again = opened.result("ffn1", seed=44)
-    opened.on_split(43).result("ffn1")
+    again = trained_row(opened, "ffn1", seed=44)
+    opened.on_split(43).run(["ffn1"])
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
     (found,) = opened.other_trainings(results)
     assert found.folder == again.folder and found.title == "Feed forward, 1 layer, from seed 44"
@@ -109,68 +115,115 @@ def test_other_trainings_are_those_on_the_same_split_that_are_finished(opened, m
 
 
 def test_other_splits_give_mean_and_spread_of_what_is_finished_and_run_nothing(opened, monkeypatch):
-    opened.results(["constant", "ffn1", "ffn2"])
+    opened.run(["constant", "ffn1", "ffn2"])
     assert compare.over_splits(opened).empty
     other = opened.on_split(44)
-    again = study.open(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=44, DEVICE="cpu")
+    again = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=44, DEVICE="cpu")
     assert other.split.fingerprint == again.split.fingerprint != opened.split.fingerprint
-    other.results(["constant", "ffn1"])
+    other.run(["constant", "ffn1"])
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
     table = compare.over_splits(opened)
-    assert table.row.tolist() == [opened.result("ffn1").title] and table.seeds.tolist() == ["42, 44"]
-    both = [opened.result("ffn1").score()["micro_f1"], other.result("ffn1").score()["micro_f1"]]
+    assert table.row.tolist() == [trained_row(opened, "ffn1").title] and table.seeds.tolist() == ["42, 44"]
+    both = [trained_row(opened, "ffn1").score()["micro_f1"], trained_row(other, "ffn1").score()["micro_f1"]]
     assert table.micro_f1[0] == pytest.approx(np.mean(both)) and table.micro_sd[0] == pytest.approx(np.std(both, ddof=1))
     assert (table.lowest[0], table.highest[0]) == (min(both), max(both))
 
 
 def test_pairs_of_rows_are_compared_on_every_split_where_both_are_finished(opened, monkeypatch):
-    opened.results(["ffn1", "ffn2", "cnn"])
+    opened.run(["ffn1", "ffn2", "cnn"])
     others = [opened.on_split(seed) for seed in (43, 45)]
     for other, names in zip(others, (["ffn1", "ffn2"], ["ffn1", "ffn2", "cnn"]), strict=True):
-        other.results(names)
+        other.run(names)
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
-    table = compare.pairs_over_splits(opened, [("ffn1", "ffn2"), ("cnn", "ffn2"), ("ffn2", "resnet34_head")])
+    table = compare.differences_over_splits(opened, [("ffn1", "ffn2"), ("cnn", "ffn2"), ("ffn2", "resnet34_head")])
     assert table.seeds.tolist() == ["42, 43, 45", "42, 45"]
-    gained = [each.result("ffn1").score()["micro_f1"] - each.result("ffn2").score()["micro_f1"] for each in (opened, *others)]
+    first, second = (
+        [trained_row(each, name).score()["micro_f1"] for each in (opened, *others)] for name in ("ffn1", "ffn2")
+    )
+    gained = np.subtract(first, second)
     assert table.difference[0] == pytest.approx(np.mean(gained)) and table.sd[0] == pytest.approx(np.std(gained, ddof=1))
     assert (table.lowest_difference[0], table.highest_difference[0]) == (min(gained), max(gained))
-    assert compare.pairs_over_splits(opened, [("ffn1", "vgg16")]).empty, "vgg16 is finished nowhere"
+    assert compare.differences_over_splits(opened, [("ffn1", "vgg16")]).empty, "vgg16 is finished nowhere"
 
 
-def test_rows_without_their_weights_are_left_out_with_the_reason(tiny_corpus, tmp_path, monkeypatch):
+@pytest.fixture
+def on_cpu(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    opened = study.open(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu", WEIGHTS="empty")
-    assert opened.results(["resnet152"]) == []
-    assert opened.left_out.row.tolist() == ["ResNet-152"]
-    assert "CUDA" in opened.left_out["how to get it"][0]
+    return open_study(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
+
+
+def test_rows_without_their_weights_are_left_out_with_reason_and_remedy(on_cpu, monkeypatch):
+    def out_of_reach(*_):
+        raise WeightsUnavailable("ImageNet weights: of resnet34 are out of reach", "put them there: in a folder")
+
+    monkeypatch.setattr(zoo, "resolve", out_of_reach)
+    assert on_cpu.run(["resnet34_head"]) == []
+    assert on_cpu.left_out.iloc[0].tolist() == [
+        "ResNet-34, head only",
+        "ImageNet weights: of resnet34 are out of reach",
+        "put them there: in a folder",
+    ]
+
+
+def test_rows_for_a_gpu_are_left_out_without_one(on_cpu):
+    assert on_cpu.run(["resnet152"]) == []
+    assert on_cpu.left_out.iloc[0].tolist() == ["ResNet-152", *profiles.TOO_SLOW]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (FloatingPointError("the loss of epoch 1 is nan"), "row ffn1 diverges (the loss of epoch 1 is nan)"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "row ffn1 does not fit into the memory of cpu"),
+    ],
+)
+def test_a_row_that_fails_is_left_out_and_the_others_run(opened, monkeypatch, error, reason):
+    def fails(experiment, *rest):
+        if experiment.name == "ffn1":
+            raise error
+        return compute(experiment, *rest)
+
+    compute = trainer.compute
+    monkeypatch.setattr(trainer, "compute", fails)
+    assert [result.name for result in opened.run(["ffn1", "constant"])] == ["constant"]
+    assert opened.left_out.row.tolist() == ["Feed forward, 1 layer"]
+    assert opened.left_out.reason[0].startswith(reason) and "lower its" in opened.left_out["how to get it"][0]
+
+
+def test_tables_read_what_is_finished_and_train_nothing(opened, monkeypatch):
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a table trained a row"))
+    assert compare.headline(opened, ["constant", "ffn1"]).empty
+    assert compare.differences(opened, [("ffn1", "constant")]).empty
+    with pytest.raises(TaggingError, match="row ffn1 is not finished"):
+        opened.result("ffn1")
 
 
 def test_a_row_of_an_hour_is_read_where_it_is_finished_and_named_where_not(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     short = dataclasses.replace(rows.find("resnet18_scratch"), side=32, recipe=dataclasses.replace(rows.SCRATCH_RECIPE, epochs=1))
     monkeypatch.setitem(rows.BY_NAME, short.name, short)
-    opened = study.open(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
-    assert opened.results([short.name]) == []
+    opened = open_study(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
+    assert opened.run([short.name]) == []
     assert f"tagging train {short.name}" in opened.left_out["how to get it"][0]
-    opened.result(short.name)
-    again = study.open(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
-    assert [result.name for result in again.results([short.name])] == [short.name]
+    trained_row(opened, short.name)
+    again = open_study(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu")
+    assert [result.name for result in again.run([short.name])] == [short.name]
     assert again.left_out.empty
 
 
 def test_headline_stands_beside_the_original(opened):
-    table = opened.headline(["constant", "ffn1"])
+    opened.run(["constant", "ffn1"])
+    table = compare.headline(opened, ["constant", "ffn1"])
     assert table.original_f1.tolist()[1] == 0.245 and np.isnan(table.original_f1[0])
     assert (table.low <= table.micro_f1).all() and (table.micro_f1 <= table.high).all()
 
 
 def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
-    opened.result("ffn1")
+    trained_row(opened, "ffn1")
     with pytest.raises(TaggingError, match="05_threshold_search"):
-        opened.final_model()
-    opened.save_thresholds(pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
-    described = opened.final_model()
+        final.train(opened)
+    chosen.save(opened, pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
+    described = final.train(opened)
     assert described["row"] == "ffn1" and described["threshold"] == 0.4
     assert not any("f1" in name for name in described["history"]["test"])
     from tagging_lib.data.corpus import open_photos
@@ -199,4 +252,53 @@ def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
 def test_wrong_parameters_are_named(tiny_corpus, tmp_path, monkeypatch, parameters, named):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TaggingError, match=named):
-        study.open(CORPUS=str(tiny_corpus), **parameters)
+        open_study(CORPUS=str(tiny_corpus), **parameters)
+
+
+def test_thresholds_belong_to_a_result_on_a_split(opened):
+    trained_row(opened, "ffn1")
+    chosen.save(opened, pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
+    assert chosen.load(opened) == {"ffn1": 0.4}
+    other = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", SEED=43, DEVICE="cpu")
+    with pytest.raises(TaggingError, match=r"another corpus or split \(seed 42\): run notebook 05_threshold_search with seed 43"):
+        chosen.load(other)
+    stored = files.read_json(chosen.path(opened))
+    stored["rows"]["ffn1"]["key"] = "of the row before it was trained anew"
+    files.write_json(chosen.path(opened), stored)
+    assert chosen.load(opened) == {}
+
+
+def test_published_answers_count_as_finished_for_everything_but_the_network(opened, monkeypatch):
+    result, final_model = _published(opened)
+    history = result.history
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was trained"))
+    monkeypatch.setattr(final, "_train", lambda *_: pytest.fail("the final model was trained"))
+    shutil.rmtree(opened.outputs / "runs")
+    shutil.rmtree(opened.outputs / "final")
+    root = str(opened.corpus.root)
+    again = open_study(CORPUS=root, PROFILE="quick", DEVICE="cpu", TEST_PHOTOS=f"{root}/images")
+    (read,) = again.run(["ffn1"])
+    assert read.kept.published and not read.has_network and read.key == result.key
+    assert read.score("test") == result.score("test") and read.threshold == result.threshold
+    pd.testing.assert_frame_equal(read.history, history)
+    np.testing.assert_allclose(read.probabilities("test"), result.probabilities("test"), atol=5e-4)
+    with pytest.raises(TaggingError, match="without its network: run `tagging train ffn1`"):
+        runs.reopened(read)
+    described = final.train(again)
+    assert described == final_model[0]
+    assert final.tag_test_photos(again, described).labels.tolist() == final_model[1].labels.tolist()
+
+
+def _published(study):
+    """A row and a final model, and a report's copy of their answers."""
+    study = dataclasses.replace(study, setting=dataclasses.replace(study.setting, unlabelled=opening._unlabelled(
+        str(study.corpus.root / "images"), str(study.corpus.root), study.outputs.parent / "data", False
+    )))
+    result = trained_row(study, "ffn1")
+    study.finished(["ffn1"])
+    chosen.save(study, pd.DataFrame({"row": ["ffn1"], "threshold": [result.threshold]}))
+    described = final.train(study)
+    tagged = final.tag_test_photos(study, described)
+    for place in files.read_json(study.ledger):
+        kept.publish(kept.find(study.outputs, *place), kept.published_folder(study.outputs).joinpath(*place))
+    return result, (described, tagged)

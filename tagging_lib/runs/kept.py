@@ -127,7 +127,7 @@ def publish(kept: Kept, target: Path) -> None:
 def halved(array: np.ndarray) -> np.ndarray:
     """Float32 probabilities as float16, each on its own side of every threshold of the fine grid; others as they are.
 
-    Rounding alone would lift a probability of 0.39996 to 0.4, where it meets a threshold that it has not met before.
+    Rounding alone would make 0.39990 of a probability of 0.4, which then no longer meets the threshold 0.4.
     """
     if array.dtype != np.float32:
         return array

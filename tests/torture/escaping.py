@@ -166,11 +166,12 @@ def _written(folder: Path) -> str:
 
     def work() -> str:
         from tagging_lib.report.explorer import page as explorer
-        from tagging_lib.study import study
 
         os.chdir(folder)
-        opened = study.open(CORPUS="corpus", PROFILE="quick", DEVICE="cpu")
-        return explorer.explore(opened, [opened.result("constant")]).html
+        from tagging_lib.study.opening import open_study
+
+        opened = open_study(CORPUS="corpus", PROFILE="quick", DEVICE="cpu")
+        return explorer.explore(opened, opened.run(["constant"])).html
 
     return answer_of(in_child(work))
 

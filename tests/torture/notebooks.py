@@ -53,9 +53,9 @@ MAKES = {
 
 def run(trials: Trials) -> None:
     """Every fault in every notebook, with and without a report of before."""
-    from tagging_lib.workflow import notebooks
+    from tagging_lib.workflow import sources
 
-    names = notebooks.names()
+    names = sources.names()
     every = [(name, fault) for name in names for fault in FAULTS]
     if trials.size == "short":  # one notebook of the middle, so that pages stand before and after it
         every = [(names[3], fault) for fault in FAULTS]
@@ -142,11 +142,11 @@ def _copies(folder: Path, names: list[str]) -> None:
     """The notebooks with cheap cells."""
     import nbformat
 
-    from tagging_lib.workflow import notebooks
+    from tagging_lib.workflow import sources
 
     (folder / "notebooks").mkdir()
     for name in names:
-        notebook = nbformat.read(notebooks.FOLDER / f"{name}.ipynb", as_version=4)
+        notebook = nbformat.read(sources.FOLDER / f"{name}.ipynb", as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", []):
                 cell.source = f"# {cell.id}\nNone"
@@ -184,10 +184,11 @@ def _call(folder: Path, seed: int) -> tuple[int, str]:
         import psutil
 
         from tagging_lib import cli
-        from tagging_lib.workflow import notebooks, watchdog
+        from tagging_lib.workflow import notebooks, sources, watchdog
 
         os.chdir(folder)
-        notebooks.FOLDER, watchdog.BUSY_FACTOR = folder / "notebooks", 2
+        notebooks.FOLDER = sources.FOLDER = folder / "notebooks"
+        watchdog.BUSY_FACTOR = 2
         sys.stderr = io.StringIO()
         sys.argv = ["tagging", "study", "--profile", "quick", "--seed", str(seed), "--cell-timeout", str(CELL_TIMEOUT)]
         try:

@@ -316,7 +316,9 @@ def _studies(trials: Trials) -> None:
 
 
 def _banner(folder: Path) -> str:
-    from tagging_lib.study import study
 
     os.chdir(folder)
-    return study.open(CORPUS="tiny", PROFILE="quick", DEVICE="cpu", SKIP_BROKEN=True).banner
+    from tagging_lib.study.describe import banner
+    from tagging_lib.study.opening import open_study
+
+    return banner(open_study(CORPUS="tiny", PROFILE="quick", DEVICE="cpu", SKIP_BROKEN=True))

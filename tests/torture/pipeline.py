@@ -32,13 +32,12 @@ def import_everything() -> None:
         with contextlib.suppress(ImportError):  # some are of other systems
             importlib.import_module(module.name)
     import tagging_lib
+    from tagging_lib import declared
     from tagging_lib.models import zoo
-    from tagging_lib.runs import setting
 
     for module in pkgutil.walk_packages(tagging_lib.__path__, "tagging_lib."):
         importlib.import_module(module.name)
-    for code in (setting.ROW_CODE, setting.FEATURE_CODE):
-        setting.code_digest(code)  # kept by every child, so that nobody who edits the library meanwhile disturbs the trials
+    declared.versions(declared.ROWS)  # kept by every child, so that nobody who edits the library meanwhile disturbs the trials
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
     zoo.build(NETWORK, 3, side=32)
@@ -111,7 +110,7 @@ def outcome(result) -> dict[str, Any]:
         "test": digest(result.probabilities("test")),
         "truth validation": digest(result.setting.truth("validation")),
         "truth test": digest(result.setting.truth("test")),
-        "model": files.sha256(run.verified_model(result)),
+        "model": files.sha256(run._model(result)),
         "history": result.history.drop(columns="seconds").to_csv(index=False),
     }
 
@@ -123,12 +122,13 @@ def everything(folder: Path) -> dict[str, Any]:
     from tagging_lib import files
     from tagging_lib.data import splits
     from tagging_lib.runs import run
+    from tagging_lib.study.profiles import QUICK
     from tagging_lib.study.study import Study
     from tagging_lib.workflow import publish
 
     setting = open_setting(folder)
-    study = Study(setting, "quick", 42, 1)
-    splits.write_csv(setting.split, setting.corpus, study.tables / "split.csv")
+    study = Study(setting, QUICK, 42)
+    splits.write_csv(setting.split, setting.corpus, study.work / "tables" / "split.csv")
     results = [run.run(row, setting) for row in rows()]
     found = {result.name: outcome(result) for result in results}
     figure = Figure(figsize=(2, 1))

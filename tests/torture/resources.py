@@ -166,7 +166,9 @@ def _no_memory(trials: Trials, straight: Path) -> None:
                 from tagging_lib.runs import run as runs
 
                 setting = pipeline.open_setting(folder)
-                runs.key(greedy, setting)
+                from tagging_lib.runs.key import key
+
+                key(greedy, setting)
                 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
                 before = resource.getrlimit(resource.RLIMIT_AS)
                 resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 2**20, before[1]))
@@ -208,9 +210,9 @@ def _no_gpu(trials: Trials, straight: Path) -> None:
     import torch
 
     def asked() -> None:
-        from tagging_lib.study import study
+        from tagging_lib.models import device
 
-        study.choose_device("cuda")
+        device.choose("cuda")
 
     def full() -> None:
         from tagging_lib.runs import run as runs
