@@ -119,10 +119,15 @@ def train(
     seed: Seed = 42,
     training: Annotated[int, typer.Option("--training", min=1, help="Which training of the row, each from its own seed.")] = 1,
     split: SplitRule = "random",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A changed value: side=224, recipe.epochs=40, trained=head; repeatable.")
+    ] = None,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
 ) -> None:
     """Train one row of the study and print its test score."""
+    from tagging_lib.runs import rows
+    from tagging_lib.runs.changes import change
     from tagging_lib.runs.kept import mark_apart
     from tagging_lib.runs.run import run
     from tagging_lib.study.opening import open_study
@@ -140,8 +145,8 @@ def train(
         SKIP_BROKEN=skip_broken,
         record=False,
     )
-    experiment = study.row(row, seed + training - 1)
-    result = run(experiment, study.setting)
+    experiment = study.profile.scaled(rows.find(row).with_seed(seed + training - 1))
+    result = run(change(experiment, changes or []), study.setting)
     mark_apart(result.kept)
     score = result.score("test")
     low, high = result.interval

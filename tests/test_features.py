@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from tagging_lib.data import arrays
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training import features
@@ -102,61 +103,9 @@ def test_a_view_without_augmentation_is_the_plain_one(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "view.npy"), plain(tmp_path, frozen, np.arange(N)), atol=1e-6)
 
 
-def maker(array: np.ndarray, calls: list):
-    def make(path):
-        calls.append(1)
-        np.save(path, array)
-
-    return make
-
-
-def test_the_cache_computes_once(tmp_path):
-    path, calls = tmp_path / "deep" / "features.npy", []
-    expected = np.arange(12, dtype=np.float32).reshape(4, 3)
-    first = features.cached(path, maker(expected, calls))
-    second = features.cached(path, maker(expected, calls))
-    assert len(calls) == 1
-    np.testing.assert_array_equal(first, expected)
-    np.testing.assert_array_equal(first, second)
-
-
-def test_a_copied_cache_is_recognised_by_its_checksum(tmp_path):
-    path, calls = tmp_path / "features.npy", []
-    make = maker(np.ones((4, 3), np.float32), calls)
-    features.cached(path, make)
-    path.touch()
-    features.cached(path, make)
-    assert len(calls) == 1
-
-
-@pytest.mark.parametrize("name", ["features.npy", "features.json"])
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"{}"])
-def test_a_damaged_cache_is_set_aside_and_computed_again(name, content, tmp_path, caplog):
-    path, calls = tmp_path / "features.npy", []
-    expected = np.ones((4, 3), dtype=np.float32)
-    make = maker(expected, calls)
-    features.cached(path, make)
-    (tmp_path / name).write_bytes(content)
-    np.testing.assert_array_equal(features.cached(path, make), expected)
-    assert "damaged" in caplog.text and len(calls) == 2
-    caplog.clear()
-    np.testing.assert_array_equal(features.cached(path, make), expected)
-    assert not caplog.text and len(calls) == 2
-
-
-def test_a_writing_that_fails_leaves_nothing(tmp_path):
-    def fail(path):
-        path.write_bytes(b"half")
-        raise TaggingError("the power is gone")
-
-    with pytest.raises(TaggingError, match="power"):
-        features.cached(tmp_path / "features.npy", fail)
-    assert [entry for entry in tmp_path.rglob("*") if entry.is_file()] == []
-
-
 def test_batches_read_the_cache_without_a_warning_and_never_write_it(tmp_path):
     path = tmp_path / "features.npy"
-    array = features.cached(path, maker(np.ones((4, 3), dtype=np.float32), []))
+    array = arrays.cached(path, lambda target: np.save(target, np.ones((4, 3), dtype=np.float32)), (4,))
     content = path.read_bytes()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

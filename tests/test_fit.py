@@ -69,7 +69,7 @@ def bits(module: nn.Module) -> dict[str, bytes]:
 
 
 def without_times(history) -> list[dict[str, float]]:
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history.epochs]
+    return [{name: value for name, value in entry.items() if not name.endswith("seconds")} for entry in history.epochs]
 
 
 class Recorder:
@@ -227,7 +227,7 @@ def test_the_shortest_trainings_run(photos, batch_size, epochs):
 
 def test_a_loss_that_is_no_number_ends_in_an_error_that_says_so():
     recipe = dataclasses.replace(RECIPE, learning_rate=1e30)
-    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+    with pytest.raises(FloatingPointError, match="the loss of epoch 1 is"):
         run(network(), photo_batches(), recipe)
 
 

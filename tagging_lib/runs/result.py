@@ -49,7 +49,8 @@ class Result:
 
     @property
     def seconds(self) -> float:
-        return self.details["seconds"]
+        """What the row costs whoever has nothing yet: training, interrupted parts too, and the features of a frozen part."""
+        return self.details["train_seconds"] + self.details["feature_seconds"]
 
     @cached_property
     def history(self) -> pd.DataFrame:

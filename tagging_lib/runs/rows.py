@@ -43,6 +43,7 @@ STAGE_RECIPE = Recipe(
     pos_weight=False,
     monitor_threshold=0.4,
 )
+RECIPES = {Trained.HEAD: HEAD_RECIPE, Trained.LAST_STAGE: STAGE_RECIPE}  # of what is trained on cached features
 # MobileNet-V1's last stage is small and lacks a layer in the published file, so that it has more to learn.
 LONG_STAGE_RECIPE = dataclasses.replace(STAGE_RECIPE, epochs=10)
 # A whole pretrained network, on a CUDA device: its own rate far below the head's. Not tuned yet: no such device was at hand.

@@ -29,7 +29,7 @@ from tagging_lib.runs.result import Result
 from tagging_lib.runs.setting import Setting
 
 logger = logging.getLogger(__name__)
-HISTORY = ("epoch", "learning_rate", "train_loss", "train_f1", "validation_loss", "validation_f1", "seconds")
+HISTORY = ("epoch", "learning_rate", "train_loss", "train_f1", "validation_loss", "validation_f1", "seconds", "processor_seconds")
 
 
 def is_finished(experiment: Experiment, setting: Setting) -> bool:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tagging_lib import files
-from tagging_lib.data import statistics
+from tagging_lib.data import arrays, statistics
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import cutting, predict, zoo
 from tagging_lib.models.baselines import constant_answer
@@ -40,6 +40,7 @@ class Training:
         tagger: the whole network; what is saved.
         module: the part that is trained, which shares its tensors: the network, its end behind the cut, or its head.
         batches: what `module` takes: photos, or activations or features that the frozen part has computed once.
+        feature_cost: what computing these took, as `arrays.cost` gives it, now or when another row did it.
     """
 
     tagger: Tagger
@@ -48,6 +49,7 @@ class Training:
     history: History
     spec: dict[str, Any]
     preprocessing: Preprocessing
+    feature_cost: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ def compute(
     """
     if experiment.is_constant:
         answers = {part: constant_answer(setting.truth("train"), len(setting.indices(part))) for part in ANSWERED}
-        return Outcome(answers, [], {"best_epoch": 0, "weights": NONE, "train_seconds": 0.0})
+        return Outcome(answers, [], {"best_epoch": 0, "weights": NONE, "train_seconds": 0.0, "feature_seconds": 0.0})
     training = prepare(experiment, setting, source)
     if experiment.trained != Trained.NONE:
         learn(training, experiment, setting, joined(training) if joined else training.batches, folder / "checkpoint")
@@ -90,6 +92,8 @@ def compute(
         "best_epoch": training.history.best_epoch,
         "weights": training.tagger.description,
         "train_seconds": training.history.seconds,
+        "train_processor_seconds": training.history.processor_seconds,
+        **{f"feature_{name}": spent for name, spent in training.feature_cost.items()},
         "model_spec": training.spec,
         "model_sha256": files.sha256(model),
         "model_bytes": model.stat().st_size,
@@ -134,13 +138,15 @@ def prepare(
     )
     batches: PhotoBatches | FeatureBatches = photos
     module: nn.Module = tagger
+    views: list[np.ndarray] = []
     if cached and experiment.views >= 1 and experiment.trained in (Trained.HEAD, Trained.LAST_STAGE):
         if experiment.trained == Trained.HEAD:
             before, module = tagger.backbone, tagger.head
         else:
             before, module = cutting.cut(tagger, experiment.side)
+        views = frozen.views(experiment, setting, source, before, photos)
         batches = FeatureBatches(
-            frozen.views(experiment, setting, source, before, photos),
+            views,
             setting.corpus.targets,
             device=setting.device,
             batch_size=recipe.batch_size,
@@ -159,7 +165,9 @@ def prepare(
         "labels": list(setting.corpus.labels),
         "seed": recipe.seed,
     }
-    return Training(tagger, module, batches, History([], 0, 0.0), spec, preprocessing)
+    costs = [arrays.cost(view) for view in views]
+    cost = {name: sum(each[name] for each in costs) for name in arrays.COST}
+    return Training(tagger, module, batches, History([], 0, 0.0), spec, preprocessing, cost)
 
 
 def corpus_preprocessing(setting: Setting) -> Preprocessing:

@@ -20,7 +20,7 @@ from tagging_lib.training import augment
 
 HEADLINE = [
     *("row", "title", "network", "weights", "trained", "augmentation", "epochs", "micro_f1", "low", "high", "letters", "f1_sd"),
-    *("seeds", "precision", "recall", "macro_f1", "ratio_of_f1", "seconds", "threshold"),
+    *("seeds", "precision", "recall", "macro_f1", "ratio_of_f1", "seconds", "train_seconds", "feature_seconds", "threshold"),
     *("original_f1", "original_precision", "original_recall", "original_ratio_of_f1", "original_seconds"),
 ]
 DIFFERENCES = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
@@ -69,6 +69,8 @@ def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]
         "macro_f1": score["macro_f1"],
         "ratio_of_f1": result.ratio_of_f1,
         "seconds": result.seconds,
+        "train_seconds": result.details["train_seconds"],
+        "feature_seconds": result.details["feature_seconds"],
         "threshold": result.threshold,
     }
     for name in ("f1", "precision", "recall", "ratio_of_f1", "seconds"):

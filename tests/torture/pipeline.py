@@ -111,7 +111,7 @@ def outcome(result) -> dict[str, Any]:
         "truth validation": digest(result.setting.truth("validation")),
         "truth test": digest(result.setting.truth("test")),
         "model": files.sha256(run._model(result)),
-        "history": result.history.drop(columns="seconds").to_csv(index=False),
+        "history": result.history.drop(columns=["seconds", "processor_seconds"]).to_csv(index=False),
     }
 
 
@@ -134,7 +134,7 @@ def everything(folder: Path) -> dict[str, Any]:
     figure = Figure(figsize=(2, 1))
     figure.add_subplot().plot(results[0].history.train_loss)
     study.save_figure(figure, "01_loss")
-    study.save_table(results[0].history.drop(columns="seconds"), "01_history")
+    study.save_table(results[0].history.drop(columns=["seconds", "processor_seconds"]), "01_history")
     finish_notebook(study.outputs)
     index = publish.build_report(study.outputs)
     found["pixels"] = digest(setting.pixels)

@@ -99,7 +99,7 @@ def train(folder: Path, row, checkpoint: Path | None) -> dict[str, Any]:
         moved = [name for name in frozen if after[name] != before[name]]
         expect(frozen and not moved, f"frozen parts have moved: {moved[:3]}")
     probabilities = predict.predict(trained.module, trained.batches, np.arange(len(setting.corpus)))
-    entries = [{name: float(value).hex() for name, value in e.items() if name != "seconds"} for e in history.epochs]
+    entries = [{name: float(value).hex() for name, value in e.items() if not name.endswith("seconds")} for e in history.epochs]
     return {
         "weights": after,
         "optimizer": _optimizer_digest(made[0]),
