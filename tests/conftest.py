@@ -11,6 +11,15 @@ from PIL import Image
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def pytest_runtest_setup(item):
+    """Tests marked `cuda` are skipped where torch finds no CUDA device."""
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch finds no CUDA device")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     import torch

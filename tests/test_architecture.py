@@ -113,9 +113,17 @@ def names_used(tree: ast.AST) -> set[str]:
 
 
 def test_the_sigmoid_happens_in_one_place():
-    """The original put probabilities into a loss that expects logits, because each place applied its own sigmoid."""
-    where = {name for name, tree in everything().items() if names_used(tree) & {"sigmoid", "sigmoid_", "Sigmoid", "expit"}}
-    assert where == {"tagging_lib.models.predict"}
+    """The original put probabilities into a loss that expects logits, because each place applied its own sigmoid.
+
+    `expit` is the same function: calibration and thresholds, which see probabilities alone, come back by it from their own
+    log-odds, and neither imports what could hand them a network's logits.
+    """
+    used = {name: names_used(tree) for name, tree in everything().items()}
+    assert {name for name, names in used.items() if names & {"sigmoid", "sigmoid_", "Sigmoid"}} == {"tagging_lib.models.predict"}
+    from_log_odds = {"tagging_lib.evaluation.calibration", "tagging_lib.evaluation.thresholds"}
+    assert {name for name, names in used.items() if "expit" in names} == from_log_odds
+    assert not any("torch" in used[name] for name in from_log_odds)
+    assert {station(module) for name in from_log_odds for module, _ in imports(TREES[name])} == {ROAD.index("evaluation")}
 
 
 def test_nothing_is_pickled():

@@ -6,6 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
@@ -98,6 +101,96 @@ def test_thresholds_before_calibration_give_the_labels_of_the_threshold_after_it
     flat = calibration.OddsLine(np.zeros(2), np.array([-1.0, 1.0])).before(0.5)
     assert flat[1] == 0.0
     assert not (np.ones(1, dtype=np.float32) >= flat[0].astype(np.float32)).any()  # never, whatever the probability
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 3e-4])
+@pytest.mark.parametrize("kind", calibration.KINDS)
+@pytest.mark.filterwarnings("error")
+def test_a_separable_label_has_a_steep_line_and_finite_probabilities_to_both_ends(kind, gap):
+    """exp(x) ÷ (1 + exp(x)) was nan from log-odds of 710 on, which a probability of 1 then has."""
+    targets = np.array([[0]] * 10 + [[1]] * 10, dtype=np.uint8)
+    probabilities = np.where(targets, 0.5 + gap / 2, 0.5 - gap / 2)
+    calibrated = calibration.fit(kind, targets, probabilities)
+    found = calibrated(np.array([[0.0], [0.5 - gap / 2], [0.5 + gap / 2], [1.0]])).ravel()
+    # Platt's smoothed targets: 1 of 12 and 11 of 12.
+    ends = {"platt": (1 / 12, 11 / 12)}.get(kind, (0, 1))
+    np.testing.assert_allclose(found, [0, *ends, 1], atol=0.01)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_line_before_calibration_is_right_at_0_and_1_too():
+    """At threshold 0 every label is given and at 1 none, since calibrated probabilities lie between."""
+    line = calibration.OddsLine(np.array([0.02, 1.0, 5000.0, 0.0]), np.array([3.0, 0.0, -40.0, 1.0]))
+    probabilities = np.tile(np.array([0.0, 1e-9, 0.4, 0.5, 0.6, 1 - 1e-9, 1.0])[:, None], (1, 4))
+    after = line(probabilities)
+    assert (after > 0).all() and (after < 1).all()
+    for threshold in (0.0, 1e-12, 0.3, 0.7, 1 - 1e-12, 1.0):
+        np.testing.assert_array_equal(probabilities >= line.before(threshold), after >= threshold, str(threshold))
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_temperature_of_a_few_answers_by_hand():
+    # Four answers at log-odds of log 4 are right and one is wrong: a slope of 1, at which 4 of 5 are.
+    targets, probabilities = np.array([[1, 1, 1, 0, 0]]), np.array([[0.8, 0.8, 0.8, 0.8, 0.2]])
+    np.testing.assert_allclose(calibration.temperature(targets, probabilities).slope, 1)
+    squared = odds(probabilities) ** 2 / (1 + odds(probabilities) ** 2)
+    np.testing.assert_allclose(calibration.temperature(targets, squared).slope, 0.5)
+    # Of two that are surely absent one is there: neither way is likelier. scikit-learn's solver gave up with a warning.
+    lost = calibration.temperature(np.array([[1, 0, 1]]), np.array([[0.5, 0, 0]], dtype=np.float32))
+    np.testing.assert_array_equal(lost.slope, 1)
+
+
+# Constant, certain, all but equal and far apart: what networks say of labels that they know by heart, or not at all.
+VALUES = (0.0, 1e-12, 0.2, 0.5, 0.5 + 1e-9, 0.5 + 1e-4, 0.8, 1 - 1e-12, 1.0)
+
+
+@st.composite
+def small_answers(draw) -> tuple[np.ndarray, np.ndarray]:
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 3)))
+    targets = draw(arrays.arrays(np.uint8, shape, elements=st.integers(0, 1)))
+    probabilities = draw(arrays.arrays(np.float64, shape, elements=st.sampled_from(VALUES)))
+    return targets, probabilities.astype(draw(st.sampled_from([np.float32, np.float64])))
+
+
+@pytest.mark.parametrize("kind", calibration.KINDS)
+@settings(max_examples=40, deadline=None)
+@given(small_answers(), st.randoms(use_true_random=False))
+@pytest.mark.filterwarnings("error")
+def test_any_calibration_is_finite_rising_and_blind_to_the_order_of_photos(kind, pair, random):
+    targets, probabilities = pair
+    calibrated = calibration.fit(kind, targets, probabilities)
+    found = calibrated(np.tile(np.array(VALUES)[:, None], (1, targets.shape[1])))
+    assert np.isfinite(found).all() and (found >= 0).all() and (found <= 1).all()
+    assert (np.diff(found, axis=0) >= -1e-12).all()
+    rows = random.sample(range(len(targets)), len(targets))
+    again = calibration.fit(kind, targets[rows], probabilities[rows])
+    np.testing.assert_allclose(again(probabilities), calibrated(probabilities), atol=1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(small_answers())
+def test_any_brier_score_is_scikit_learns_and_errors_lie_between_0_and_1(pair):
+    targets, probabilities = pair
+    columns = zip(targets.T, probabilities.T.astype(float), strict=True)
+    expected = [brier_score_loss(true, column, pos_label=1) for true, column in columns]
+    np.testing.assert_allclose(calibration.brier(targets, probabilities), expected, atol=1e-12)
+    chance = calibration.error_by_chance(probabilities, draws=3)
+    for error in (calibration.expected_calibration_error(targets, probabilities), chance):
+        assert (error >= 0).all() and (error <= 1 + 1e-12).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(VALUES), st.floats(1e-6, 1e6))
+def test_pos_weight_never_leaves_the_scale_and_leaves_its_ends_alone(p, w):
+    found = calibration.weighted(np.array([[p, 0.0, 1.0]]), np.array([w, w, w]))
+    assert 0 <= found[0, 0] <= 1 and found[0, 1:].tolist() == [0, 1]
+    assert (found[0, 0] >= p) == (w >= 1) or found[0, 0] == pytest.approx(p)
+
+
+def test_a_calibration_of_no_labels_has_none():
+    nothing = np.zeros((3, 0))
+    for kind in calibration.KINDS:
+        assert calibration.fit(kind, nothing, nothing)(nothing).shape == (3, 0)
 
 
 def test_labels_without_a_positive_or_without_a_negative_or_in_the_wrong_order_stay_finite():

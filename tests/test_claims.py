@@ -173,6 +173,39 @@ def test_degenerate_answers_end_in_verdicts(fill):
     assert set(found.verdict) <= {CONFIRMED, NOT_CONFIRMED, UNKNOWN} and len(found) == len(set(found.claim))
 
 
+def test_scores_of_a_label_on_no_photo_or_on_few_are_neither_quoted_nor_judged():
+    targets = truth()
+    for label in ("sea", "female", "male", "people"):
+        targets[20:, place(label)] = 0
+    targets[:, place("sea")] = 0
+    given = targets.copy()
+    given[::2, place("sea")] = 1
+    found = claims.check(targets, given, LABELS, targets.sum(axis=0)).set_index("claim")
+    assert not found.number.str.contains("nan").any()
+    for claim in (HARDEST, "Precision and recall are close for all labels but sea"):
+        assert found.verdict[claim] == UNKNOWN and "too few photos of" in found.number[claim]
+    easier = found.loc["That a person is there is easier than whether female or male"]
+    assert easier.verdict == UNKNOWN and easier.number == "too few photos of people, female, male"
+
+
+def test_labels_on_no_photo_say_nothing_about_people():
+    targets = truth()
+    for label in ("male", "female", "baby", "people"):
+        targets[:, place(label)] = 0
+    found = verdicts(targets, targets)
+    assert found["Male, female and baby photos are very often people photos"] == UNKNOWN
+    assert found["Annotators leave tree behind people unsaid"] == UNKNOWN
+
+
+def test_a_label_given_but_never_true_has_no_f1_in_a_resample_either():
+    targets = truth()
+    targets[:, place("river")] = 0
+    given = targets.copy()
+    given[::3, place("river")] = 1
+    answers = claims.Answers(targets, given, LABELS, targets.sum(axis=0))
+    assert np.isnan(answers.f1[place("river")]) and np.isnan(answers.resampled_f1[:, place("river")]).all()
+
+
 def test_the_original_claims_on_the_original_answers(reference_predictions):
     targets, given = (metrics.read_savetxt(reference_predictions / f"resnet152.{kind}.txt") for kind in ("truth", "pred"))
     found = claims.check(targets, given, ORIGINAL_LABELS, targets.sum(axis=0)).set_index("claim")

@@ -37,9 +37,9 @@ def test_many_votes_do_not_overflow():
 
 
 def test_answers_for_other_photos_or_none_at_all_are_refused():
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="same shape"):
         ensemble.mean_probability([np.zeros((2, 3)), np.zeros((3, 3))])
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="at least one"):
         ensemble.majority_vote([])
 
 

@@ -6,6 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -59,6 +62,59 @@ def test_scores_equal_scikit_learn(seed):
     assert found["subset_accuracy"] == pytest.approx(accuracy_score(targets, predictions))
     assert found["hamming_loss"] == pytest.approx(hamming_loss(targets, predictions))
     assert found["undefined_labels"] == 0
+
+
+@st.composite
+def small_pairs(draw) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and predictions of a few photos, with absent labels and unlabelled photos among them."""
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 4)))
+    return tuple(draw(arrays.arrays(np.uint8, shape, elements=st.integers(0, 1))) for _ in range(2))
+
+
+@settings(max_examples=80, deadline=None)
+@given(small_pairs())
+def test_any_scores_are_scikit_learns_where_it_defines_them(pair):
+    targets, predictions = pair
+    found = metrics.score(targets, predictions)
+    flat = precision_recall_fscore_support(targets.ravel(), predictions.ravel(), average="binary", zero_division=0)[:3]
+    micro = [found[f"micro_{name}"] for name in NAMES]
+    assert np.isnan(micro).all() if not (targets.any() or predictions.any()) else micro == pytest.approx(flat)
+    columns = [
+        sklearn_score(true, answer, "binary") for true, answer in zip(targets.T, predictions.T, strict=True) if true.any()
+    ]
+    macro = [found[f"macro_{name}"] for name in NAMES]
+    assert np.isnan(macro).all() if not columns else macro == pytest.approx(np.mean(columns, axis=0))
+    assert found["undefined_labels"] == targets.shape[1] - len(columns)
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_pairs(), st.randoms(use_true_random=False))
+def test_scores_do_not_mind_the_order_of_photos_or_of_labels(pair, random):
+    targets, predictions = pair
+    rows, columns = (random.sample(range(size), size) for size in targets.shape)
+    shuffled = [part[rows][:, columns] for part in (targets, predictions)]
+    assert metrics.score(*shuffled) == pytest.approx(metrics.score(targets, predictions), nan_ok=True)
+    before, after = metrics.label_confusion(targets, predictions), metrics.label_confusion(*shuffled)
+    np.testing.assert_array_equal(after, before[columns])
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_pairs(), st.data())
+def test_any_average_precision_is_scikit_learns_and_depends_on_the_order_alone(pair, data):
+    targets, _ = pair
+    elements = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
+    probabilities = data.draw(arrays.arrays(np.float64, targets.shape, elements=elements))
+    found = metrics.average_precision(targets, probabilities)
+    for true, column, value in zip(targets.T, probabilities.T, found, strict=True):
+        assert value == pytest.approx(average_precision_score(true, column)) if true.any() else np.isnan(value)
+    np.testing.assert_array_equal(metrics.average_precision(targets, probabilities**2 / 2), found)
+
+
+def test_f1_is_the_harmonic_mean_of_precision_and_recall_wherever_it_is_counted():
+    hits, given_labels, true = np.array([3, 0, 0, 0]), np.array([4, 2, 0, 0]), np.array([6, 0, 5, 0])
+    np.testing.assert_allclose(metrics.f1(hits, given_labels + true), [2 / (4 / 3 + 6 / 3), 0, 0, np.nan])
+    np.testing.assert_allclose(metrics.label_f1(hits, given_labels + true, true), [0.6, np.nan, 0, np.nan])
+    np.testing.assert_allclose(metrics.ratio(1, [[0], [4]]), [[np.nan], [0.25]])
 
 
 @pytest.mark.parametrize("photos, labels", [(1, 1), (1, 5), (40, 1), (3, 60)])

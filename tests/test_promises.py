@@ -114,6 +114,15 @@ def test_the_table_of_promises_by_its_parts():
     assert set(table.stage[tested]) == {"delivered"} and set(table.rule[tested]) == {"exact", "label"}
 
 
+def test_too_few_photos_have_gains_but_no_intervals():
+    rules = {name: promises.RULES[name] for name in ("grid", "exact")}
+    table = promises.compare(signal(seed=1, photos=150), signal(seed=2, photos=12), rules, resamples=50)
+    few = table.stage == "delivered"
+    bounds = table[["low", "high", "gain_low", "gain_high"]]
+    assert bounds[few].isna().all(axis=None) and bounds[~few].notna().all(axis=None)
+    assert table[["f1", "gain"]].notna().all(axis=None)
+
+
 def test_nothing_is_chosen_on_test():
     validation, test = signal(seed=1, photos=80), signal(seed=2, photos=80)
     rules = {name: promises.RULES[name] for name in ("grid", "label")}

@@ -23,8 +23,24 @@ def test_number(value, text):
 
 def test_interval():
     assert tables.interval(0.7591, 0.7463, 0.7704) == "0.759 [0.746, 0.770]"
-    assert tables.interval(0.7591, NAN, NAN) == "0.759"
-    assert tables.interval(NAN, 0.1, 0.2) == "–"
+    assert tables.interval(0.7591, NAN, NAN) == "0.759 (too few photos for an interval)"
+    assert tables.interval(NAN, NAN, NAN) == "undefined (no label to find)"
+    assert tables.interval(NAN, NAN, NAN, sign="+") == "–", "a row that is compared with none"
+
+
+def test_a_score_without_an_interval_stands_among_the_numbers():
+    table = pd.DataFrame({"row": ["a", "b"], "f1": [0.5, 0.8], "low": [0.4, NAN], "high": [0.6, NAN]})
+    shown = tables.to_html(tables.scores(table))
+    assert ">0.800 (too few photos for an interval)<" in shown and 'class="number" style="text-align: right">0.800' in shown
+
+
+def test_f1_with_its_parts_in_a_sentence():
+    assert tables.f1_with_parts(0.8, 1.0, 2 / 3) == "F1 0.800, precision 1.000, recall 0.667"
+    assert tables.f1_with_parts(NAN, NAN, NAN) == "F1, precision and recall undefined (no label to find)"
+
+
+def test_a_deviation_of_one_value_is_left_out():
+    assert [tables.spread(0.797, 0.0041), tables.spread(0.797, NAN), tables.spread(NAN, NAN)] == ["0.797 ± 0.004", "0.797", "–"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from scipy.special import logit
 from sklearn.metrics import f1_score, precision_recall_curve, precision_score, recall_score
 
@@ -19,6 +22,104 @@ def random_probabilities(seed: int, photos: int = 60, labels: int = 4, decimals:
     if decimals is not None:
         probabilities = np.round(probabilities, decimals)
     return targets, probabilities.astype(np.float32)
+
+
+# The ends, the grid's own values and their neighbours, so that boundaries and ties are drawn often.
+VALUES = (0.0, 1e-9, 0.05, 0.3, float(np.float32(0.3)), 0.5, 0.65, 0.95, 1 - 1e-9, 1.0)
+
+
+@st.composite
+def small_answers(draw) -> tuple[np.ndarray, np.ndarray]:
+    """Targets and probabilities of a few photos in either precision, with absent labels among them."""
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 3)))
+    targets = draw(arrays.arrays(np.uint8, shape, elements=st.integers(0, 1)))
+    probabilities = draw(arrays.arrays(np.float64, shape, elements=st.sampled_from(VALUES)))
+    return targets, probabilities.astype(draw(st.sampled_from([np.float32, np.float64])))
+
+
+def micro(targets, predictions) -> float:
+    return f1_score(targets.ravel(), predictions.ravel(), zero_division=0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(small_answers())
+def test_any_sweep_is_scikit_learns_and_recall_never_rises_with_the_threshold(pair):
+    targets, probabilities = pair
+    grid = np.array([0.0, *thresholds.GRID, 1.0])
+    table = thresholds.sweep(targets, probabilities, grid)
+    answers = [thresholds.apply(probabilities, value).ravel() for value in grid]
+    for name, scorer in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
+        expected = [scorer(targets.ravel(), answer, zero_division=0) for answer in answers]
+        np.testing.assert_allclose(table[name], expected)
+    assert (np.diff(table.recall) <= 0).all() and table.recall[0] == targets.any()
+    assert answers[0].all() and (answers[-1] == (probabilities.ravel() == 1)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_answers(), st.randoms(use_true_random=False))
+def test_the_best_of_the_grid_is_the_middle_of_the_best_whatever_the_order_of_photos(pair, random):
+    targets, probabilities = pair
+    f1 = [micro(targets, thresholds.apply(probabilities, value)) for value in thresholds.GRID]
+    best = [value for value, score in zip(thresholds.GRID, f1, strict=True) if score >= max(f1) - 1e-12]
+    assert thresholds.best_on_grid(targets, probabilities) == best[len(best) // 2]
+    rows = random.sample(range(len(targets)), len(targets))
+    assert thresholds.best_on_grid(targets[rows], probabilities[rows]) == best[len(best) // 2]
+
+
+@settings(max_examples=60, deadline=None)
+@given(small_answers(), st.randoms(use_true_random=False))
+def test_exact_thresholds_are_the_best_of_all_whatever_the_order_of_photos(pair, random):
+    targets, probabilities = pair
+    threshold, f1 = thresholds.exact(targets, probabilities)
+    if targets.any():
+        assert f1 == pytest.approx(micro(targets, thresholds.apply(probabilities, threshold)))
+        assert f1 == pytest.approx(max(micro(targets, probabilities >= value) for value in np.unique(probabilities)))
+    else:
+        assert (threshold, f1) == (1.0, 0.0)
+    together = micro(targets, thresholds.apply(probabilities, thresholds.per_label_micro(targets, probabilities)))
+    columns = [np.append(np.unique(column), 2.0) for column in probabilities.T]
+    every = [micro(targets, thresholds.apply(probabilities, np.array(chosen))) for chosen in itertools.product(*columns)]
+    assert together == pytest.approx(max(every))
+    rows = random.sample(range(len(targets)), len(targets))
+    for rule in (thresholds.per_label_exact, thresholds.per_label_micro, lambda *parts: thresholds.exact(*parts)[0]):
+        np.testing.assert_array_equal(rule(targets[rows], probabilities[rows]), rule(targets, probabilities))
+
+
+@settings(max_examples=40, deadline=None)
+@given(small_answers())
+@pytest.mark.filterwarnings("error")
+def test_shrunken_thresholds_lie_between_their_ends(pair):
+    targets, probabilities = pair
+    own, common = thresholds.per_label_micro(targets, probabilities), thresholds.exact(targets, probabilities)[0]
+    low, high = np.minimum(own, common), np.maximum(own, common)
+    sets = thresholds._shrunken_by((0.0, 3.0, np.inf), targets, probabilities)
+    for found in (thresholds.shrunken(targets, probabilities), *sets):
+        assert (found >= np.minimum(low, 1 - 1e-6) - 1e-12).all() and (found <= np.maximum(high, 1e-6) + 1e-12).all()
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_between_two_thresholds_at_an_end_lies_that_end(value):
+    """Log-odds have no end, but a label given from 0 on must not be lost at 0.000001, nor one from 1 on be given before."""
+    targets = np.array([[1], [1], [1], [0]], dtype=np.uint8)
+    (found,) = thresholds._shrunken_by((3.0,), targets, np.full((4, 1), value))
+    assert found.tolist() == [value]
+
+
+def test_the_exact_search_ranks_answers_of_whole_numbers():
+    for dtype in (np.uint8, bool):
+        answers = np.array([[0, 1], [1, 0]], dtype=dtype)
+        assert thresholds.exact(answers.astype(int), answers) == (1.0, 1.0)
+        found = thresholds.per_label_micro(answers.astype(int), answers)
+        assert thresholds.apply(answers, found).tolist() == answers.astype(int).tolist()
+        never = thresholds.per_label_micro(np.zeros((2, 2)), answers)
+        assert not thresholds.apply(answers, never).any()
+
+
+def test_without_photos_every_search_ends_at_one():
+    targets, probabilities = np.zeros((0, 3), dtype=np.uint8), np.zeros((0, 3), dtype=np.float32)
+    assert thresholds.exact(targets, probabilities) == (1.0, 0.0)
+    for rule in (thresholds.per_label_exact, thresholds.per_label_micro, thresholds.shrunken):
+        assert rule(targets, probabilities).tolist() == [1.0, 1.0, 1.0]
 
 
 def test_the_grid_is_the_originals():

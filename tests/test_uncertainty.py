@@ -84,13 +84,12 @@ def test_memory_limits_the_chunk_but_not_the_result_s_size(monkeypatch):
 
 
 def test_degenerate_input_gives_nan_or_a_point():
-    nothing = np.zeros((5, 3), dtype=np.uint8)
+    nothing = np.zeros((uncertainty.ENOUGH, 3), dtype=np.uint8)
     assert np.isnan(uncertainty.bootstrap_interval(nothing[:0], nothing[:0])).all()
     assert np.isnan(uncertainty.bootstrap_interval(nothing, nothing)).all()
-    ones = np.ones((5, 3), dtype=np.uint8)
+    ones = np.ones_like(nothing)
     assert uncertainty.bootstrap_interval(ones, ones) == (1.0, 1.0)
     assert uncertainty.bootstrap_interval(ones, nothing) == (0.0, 0.0)
-    assert uncertainty.bootstrap_interval(ones[:1], ones[:1]) == (1.0, 1.0)
     found = uncertainty.paired_difference(nothing, nothing, nothing)
     assert np.isnan(found["difference"]) and found["p"] == 1.0
 
@@ -99,7 +98,79 @@ def test_resamples_without_any_label_are_passed_over():
     # One labelled photo among four: about a third of the resamples draw none and have no F1.
     targets = np.zeros((4, 2), dtype=np.uint8)
     targets[0, 0] = 1
-    assert uncertainty.bootstrap_interval(targets, targets) == (1.0, 1.0)
+    values = uncertainty.resampled_f1(targets, targets)
+    assert np.isnan(values).mean() == pytest.approx((3 / 4) ** 4, abs=0.02)
+    assert uncertainty.bounds(values) == (1.0, 1.0)
+
+
+# Share of the photos that each label of the original's test part is on.
+FREQUENT = np.array([21, 72, 58, 200, 94, 631, 145, 595, 118, 1262, 644, 27, 37, 93]) / 4000
+
+
+def labelled(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Hits and marks of the photos that F1 looks at."""
+    hits, marks = (targets & predictions).sum(axis=1), targets.sum(axis=1) + predictions.sum(axis=1)
+    return hits[marks > 0].astype(float), marks[marks > 0].astype(float)
+
+
+def population(missed: float, wrong: float, photos: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
+    """Photos of which half are unlabelled, with labels as frequent as the original's, that a network misses and invents."""
+    random = np.random.default_rng(0)
+    targets = (random.random((photos, len(FREQUENT))) < 2 * FREQUENT) & (random.random((photos, 1)) < 0.5)
+    found, invented = random.random(targets.shape) >= missed, random.random(targets.shape) < wrong * FREQUENT
+    return labelled(targets, np.where(targets, found, invented))
+
+
+def coverage(hits: np.ndarray, marks: np.ndarray, photos: int, draws: int = 2000, resamples: int = 600) -> float:
+    """How often the percentile bootstrap over so many labelled photos covers the micro-F1 of all, written out anew."""
+    random, truth, covered = np.random.default_rng(1), 2 * hits.sum() / marks.sum(), 0
+    for _ in range(draws):
+        rows = random.integers(0, len(hits), photos)
+        times = random.multinomial(photos, np.full(photos, 1 / photos), resamples)
+        low, high = np.quantile(2 * (times @ hits[rows]) / (times @ marks[rows]), [0.025, 0.975])
+        covered += low <= truth <= high
+    return covered / draws
+
+
+@pytest.mark.parametrize(("missed", "wrong"), [(0.21, 0.27), (0.1, 0.1), (0.03, 0.03)])
+def test_enough_photos_for_an_interval_are_those_of_which_it_covers_the_truth(missed, wrong):
+    """The table in the docstring of `uncertainty`, with fewer draws; 0.87 is 0.89 less two standard errors of 600."""
+    people = population(missed, wrong)
+    assert coverage(*people, uncertainty.ENOUGH, draws=600) > 0.87
+    if missed < 0.05:
+        assert coverage(*people, 10, draws=600) < 0.75
+
+
+def test_an_interval_of_too_few_photos_is_undefined_and_unlabelled_photos_do_not_count():
+    targets, a, b = random_answers(3, photos=200, wrong=(0.02, 0.3))
+    a, b = a & targets, b & targets  # nothing is given where nothing is true
+    rows = np.flatnonzero(targets.any(axis=1))
+    few, just = rows[: uncertainty.ENOUGH - 1], rows[: uncertainty.ENOUGH]
+    for chosen, known in ((few, False), (just, True)):
+        true, one, other = targets[chosen], a[chosen], b[chosen]
+        padded = [np.vstack([part, np.zeros((500, 5), dtype=np.uint8)]) for part in (true, one, other)]
+        for parts in ((true, one, other), padded):
+            assert np.isfinite(uncertainty.bootstrap_interval(parts[0], parts[1], 200)).all() == known
+            assert np.isfinite(uncertainty.bootstrap_interval(parts[0], np.stack(parts[1:]), 200)).all() == known
+            found = uncertainty.paired_difference(*parts, resamples=200)
+            assert np.isfinite([found["low"], found["high"]]).all() == known
+            # What the photos at hand say stays, and a test by permutation holds for any number of them.
+            assert found["difference"] == pytest.approx(loop_f1(true, one) - loop_f1(true, other)) and found["p"] < 0.05
+    given = np.zeros_like(targets[few])
+    given[0, 0] = 1
+    unlabelled = np.vstack([targets[few], np.zeros((1, 5), dtype=np.uint8)])
+    assert uncertainty.enough(unlabelled, np.vstack([given, np.ones((1, 5), dtype=np.uint8)])), "a given label counts too"
+    assert uncertainty.enough(unlabelled, unlabelled) is False
+
+
+def test_a_label_on_too_few_photos_has_no_interval():
+    targets, predictions = random_answers(3, photos=300, labels=2)
+    targets[:, 0] = predictions[:, 0] = 0
+    targets[: uncertainty.ENOUGH, 0] = 1
+    assert np.isfinite(uncertainty.label_intervals(targets, predictions, 200)).all()
+    targets[0, 0] = 0
+    found = uncertainty.label_intervals(targets, predictions, 200)
+    assert np.isnan(found[0]).all() and np.isfinite(found[1]).all()
 
 
 def test_answers_for_other_photos_are_refused():
@@ -174,7 +245,7 @@ def test_the_macro_interval_is_that_of_a_loop_in_which_labels_without_a_positive
 
 
 def test_intervals_of_labels_are_those_of_each_label_by_itself():
-    targets, predictions = random_answers(6, photos=80, labels=4)
+    targets, predictions = random_answers(6, photos=150, labels=4)
     targets[:, 2] = 0
     found = uncertainty.label_intervals(targets, predictions, resamples=500)
     assert found.shape == (4, 2) and np.isnan(found[2]).all()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 BINS = 10
 KINDS = ("temperature", "platt", "isotonic")
 FLAT = 1e-4  # of log-odds: less than this apart, probabilities are the same number but for rounding
+STILL = 1e-6  # of the mean log-likelihood: a slope that raises it by less per unit is no better than none
 TINY = 1e-7  # of probability: odds of exactly 0 or 1 have no logarithm
+OPEN = np.finfo(float).tiny, 1 - np.finfo(float).epsneg  # the first and the last number between 0 and 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,22 +31,26 @@ class OddsLine:
     intercept: np.ndarray
 
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities, float64 (N, L) in (0, 1)."""
-        odds = np.exp(self.slope * _log_odds(probabilities) + self.intercept)
-        return odds / (1 + odds)
+        """Calibrated probabilities, float64 (N, L) in (0, 1), however steep the line."""
+        from scipy.special import expit
+
+        return np.clip(expit(self.slope * _log_odds(probabilities) + self.intercept), *OPEN)
 
     def before(self, threshold: float) -> np.ndarray:
         """The thresholds before calibration that give the same labels as `threshold` after it, float64 (L,) in [0, 1].
 
-        A label whose slope is 0 is always or never given; never is the number above 1.
+        A label that is always given gets 0, one that is never given, as at the threshold 1, the number above 1.
         """
-        line = float(_log_odds(np.array(threshold)))
-        flat = self.slope == 0
-        with np.errstate(over="ignore"):
-            odds = np.exp((line - self.intercept) / np.where(flat, 1, self.slope))
-            found = 1 / (1 + 1 / np.maximum(odds, np.finfo(float).tiny))
+        from scipy.special import expit, logit
+
+        line, flat = logit(float(threshold)), self.slope == 0
+        with np.errstate(over="ignore"):  # a line that is all but flat
+            log_odds = (line - self.intercept) / np.where(flat, 1, self.slope)
+        log_odds = np.where(flat, np.where(self.intercept >= line, -np.inf, np.inf), log_odds)
+        # Nothing lies further out than the log-odds of a probability of 0 or 1.
+        lowest, highest = _log_odds(np.array([0.0, 1.0]))
         never = np.nextafter(np.float32(1), np.float32(2))
-        return np.where(flat, np.where(self.intercept >= line, 0.0, never), found)
+        return np.where(log_odds <= lowest, 0.0, np.where(log_odds > highest, never, expit(log_odds)))
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:
@@ -73,12 +79,26 @@ def fit(kind: str, targets: np.ndarray, probabilities: np.ndarray) -> Callable[[
 
 
 def temperature(targets: np.ndarray, probabilities: np.ndarray) -> OddsLine:
-    """One slope, 1 ÷ temperature, for all labels."""
-    x, y = _log_odds(probabilities).reshape(-1, 1), targets.ravel().astype(float)
-    slope = _logistic(x, y, fit_intercept=False)[0] if 0 < y.sum() < len(y) else 1.0
-    labels = targets.shape[1]
-    # A network that orders worse than chance would be turned round.
-    return OddsLine(np.full(labels, slope if slope > 0 else 1.0), np.zeros(labels))
+    """The most likely slope, 1 ÷ temperature, one for all labels.
+
+    Where 0.5 separates the targets, the steeper the likelier: it is a slope from which on the likelihood all but stands
+    still. 1 without a positive or a negative, and for a network that would be turned round.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import expit
+
+    x, y = _log_odds(probabilities).ravel(), targets.ravel().astype(float)
+
+    def rise(slope: float) -> float:
+        """By how much the mean log-likelihood rises with the slope; the steeper, the less."""
+        return float(x @ (y - expit(slope * x))) / len(y)
+
+    slope = 1.0
+    if 0 < y.sum() < len(y) and rise(0.0) > 0:
+        while rise(slope) > STILL:
+            slope *= 2
+        slope = brentq(rise, 0.0, slope) if rise(slope) < 0 else slope
+    return OddsLine(np.full(targets.shape[1], slope), np.zeros(targets.shape[1]))
 
 
 def platt(targets: np.ndarray, probabilities: np.ndarray) -> OddsLine:
@@ -87,29 +107,28 @@ def platt(targets: np.ndarray, probabilities: np.ndarray) -> OddsLine:
     for y, x in zip(targets.T.astype(float), _log_odds(probabilities).T, strict=True):
         positives, negatives = y.sum(), len(y) - y.sum()
         smoothed = np.where(y == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-        slope, intercept = _logistic(x[:, None], smoothed)
-        # Where a label is ordered worse than chance, how frequent it is says more.
-        lines.append((slope, intercept) if slope > 0 else (0.0, float(_log_odds(smoothed.mean()))))
-    slope, intercept = np.array(lines).T
-    return OddsLine(slope, intercept)
+        lines.append(_logistic(x, smoothed))
+    slopes, intercepts = np.array(lines).reshape(-1, 2).T
+    return OddsLine(slopes, intercepts)
 
 
-def _logistic(x: np.ndarray, shares: np.ndarray, fit_intercept: bool = True) -> tuple[float, float]:
-    """Slope and intercept of an unpenalised logistic regression on targets that may lie between 0 and 1.
+def _logistic(x: np.ndarray, shares: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of an unpenalised logistic regression of x (N,) on targets that may lie between 0 and 1.
 
-    Slope 0 where x (N, 1) is the same everywhere and can say nothing.
+    Slope 0, which leaves their mean, where x is the same everywhere, or orders them no better than chance.
     """
     from sklearn.linear_model import LogisticRegression
 
-    middle, spread = float(x.mean()) if fit_intercept else 0.0, float(x.std())
-    if spread < FLAT:
+    middle, spread = float(x.mean()), float(x.std())
+    x = (x - middle) / max(spread, FLAT)
+    # The likelihood rises from slope 0 by this, and falls from there where it is negative.
+    if spread < FLAT or x @ shares < STILL * len(x):
         return 0.0, float(_log_odds(shares.mean()))
-    x = (x - middle) / spread
-    model = LogisticRegression(C=np.inf, fit_intercept=fit_intercept, solver="newton-cholesky", max_iter=1000)
-    sides, y = np.concatenate([x, x]), np.repeat([1, 0], len(x))
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", max_iter=1000)
+    sides, y = np.concatenate([x, x])[:, None], np.repeat([1, 0], len(x))
     model.fit(sides, y, sample_weight=np.concatenate([shares, 1 - shares]))
     slope = float(model.coef_[0, 0]) / spread
-    return slope, float(model.intercept_[0]) - slope * middle if fit_intercept else 0.0
+    return slope, float(model.intercept_[0]) - slope * middle
 
 
 def _isotonic(targets: np.ndarray, probabilities: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -121,18 +140,22 @@ def _isotonic(targets: np.ndarray, probabilities: np.ndarray) -> Callable[[np.nd
     ]
 
     def calibrated(values: np.ndarray) -> np.ndarray:
-        return np.column_stack([model.predict(column.astype(float)) for model, column in zip(models, values.T, strict=True)])
+        found = np.empty(values.shape)
+        for place, model in enumerate(models):
+            found[:, place] = model.predict(values[:, place].astype(float))
+        return found
 
     return calibrated
 
 
 def weighted(probabilities: np.ndarray, pos_weight: np.ndarray) -> np.ndarray:
-    """What training with `pos_weight` w makes of true probabilities p: w·p ÷ (1 + (w - 1)·p), float64 (N, L).
+    """What training with `pos_weight` w, above 0, makes of true probabilities p: w·p ÷ (1 - p + w·p), float64 (N, L).
 
     A loss that counts positives w times is least where the odds are w times the true ones (Elkan, IJCAI 2001, theorem 2).
     """
-    w = np.asarray(pos_weight, dtype=float)
-    return w * probabilities / (1 + (w - 1) * np.asarray(probabilities, dtype=float))
+    p = np.asarray(probabilities, dtype=float)
+    positive = np.asarray(pos_weight, dtype=float) * p
+    return positive / (1 - p + positive)
 
 
 def unweighted(probabilities: np.ndarray, pos_weight: np.ndarray) -> np.ndarray:

@@ -7,14 +7,14 @@ of photos cannot tell is `cannot be checked`, with the number that comes nearest
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagging_lib.evaluation import errors, metrics
+from tagging_lib.evaluation import errors, metrics, uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,10 @@ class Answers:
     def given(self, label: str) -> np.ndarray:
         return self.predictions[:, self.labels.index(label)].astype(bool)
 
+    def enough(self, label: str) -> bool:
+        """Whether the label is true or given on enough photos for an interval of its scores."""
+        return uncertainty.enough(self.true(label)[:, None], self.given(label)[:, None])
+
     @cached_property
     def f1(self) -> np.ndarray:
         """F1 of each label, nan where undefined, (L,)."""
@@ -60,7 +64,7 @@ class Answers:
     @cached_property
     def resampled_f1(self) -> np.ndarray:
         hits, said, there = self.resampled
-        return _ratio(2 * hits, said + there)
+        return metrics.label_f1(hits, said + there, there)
 
 
 def check(targets: np.ndarray, predictions: np.ndarray, labels: tuple[str, ...], sizes: np.ndarray) -> pd.DataFrame:
@@ -78,13 +82,15 @@ def check(targets: np.ndarray, predictions: np.ndarray, labels: tuple[str, ...],
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
-
-
 def _bounds(values: np.ndarray) -> tuple[float, float]:
     values = values[np.isfinite(values)]
     return (float("nan"), float("nan")) if not len(values) else tuple(np.quantile(values, [LEVEL / 2, 1 - LEVEL / 2]))
+
+
+def _too_few(answers: Answers, labels: Sequence[str]) -> str:
+    """Which of the labels too few photos carry, as text; empty where none."""
+    rare = [label for label in labels if not answers.true(label).any() or not answers.enough(label)]
+    return f"too few photos of {', '.join(rare)}" if rare else ""
 
 
 def _verdict(holds: bool) -> str:
@@ -107,8 +113,9 @@ def hardest(answers: Answers) -> Iterator[Line]:
     others = [place for place in range(len(answers.labels)) if place not in chosen]
     scores, drawn = answers.f1, answers.resampled_f1
     claim = "River, sea and baby have the lowest F1 of all labels"
-    if not np.isfinite(scores[chosen]).all() or not np.isfinite(scores[others]).any():
-        yield claim, "one of them is neither on the photos nor given", UNKNOWN
+    rare = _too_few(answers, HARD)
+    if rare or not np.isfinite(scores[chosen]).all() or not np.isfinite(scores[others]).any():
+        yield claim, rare or "one of them, or all others, are on no photo", UNKNOWN
         return
     # A resample without any photo of a rare label has no F1 for it and tells nothing about its rank.
     usable = np.isfinite(drawn[:, chosen]).all(axis=1)
@@ -133,17 +140,21 @@ def rare_is_hard(answers: Answers) -> Iterator[Line]:
 
 
 def balanced_but_for_sea(answers: Answers) -> Iterator[Line]:
+    claim = "Precision and recall are close for all labels but sea"
+    if rare := _too_few(answers, ["sea"]):
+        yield claim, rare, UNKNOWN
+        return
     hits, said, there = answers.resampled
-    gaps = _ratio(hits, said) - _ratio(hits, there)
-    bounds = [_bounds(column) for column in gaps.T]
-    apart = [label for label, (low, high) in zip(answers.labels, bounds, strict=True) if low > 0 or high < 0]
+    gaps = metrics.ratio(hits, said) - metrics.ratio(hits, there)
+    bounds = {label: _bounds(column) for label, column in zip(answers.labels, gaps.T, strict=True) if answers.enough(label)}
+    apart = [label for label, (low, high) in bounds.items() if low > 0 or high < 0]
     table = metrics.per_label(answers.targets, answers.predictions, answers.labels).set_index("label")
     sea = table.loc["sea"]
     number = (
         f"sea: precision {sea.precision:.3f}, recall {sea.recall:.3f}; labels whose precision and recall differ beyond "
         f"chance: {', '.join(apart) or 'none'}"
     )
-    yield "Precision and recall are close for all labels but sea", number, _verdict(apart == ["sea"])
+    yield claim, number, _verdict(apart == ["sea"])
 
 
 def _taken(there: str, said: str) -> Callable[[Answers], Iterator[Line]]:
@@ -172,11 +183,15 @@ def _taken(there: str, said: str) -> Callable[[Answers], Iterator[Line]]:
 
 
 def sexes_are_harder(answers: Answers) -> Iterator[Line]:
+    claim = "That a person is there is easier than whether female or male"
+    if rare := _too_few(answers, ("people", "female", "male")):
+        yield claim, rare, UNKNOWN
+        return
     places = [answers.labels.index(label) for label in ("people", "female", "male")]
     drawn, scores = answers.resampled_f1[:, places], answers.f1[places]
     low = min(_bounds(drawn[:, 0] - drawn[:, place])[0] for place in (1, 2))
     number = f"F1 people {scores[0]:.3f}, female {scores[1]:.3f}, male {scores[2]:.3f}; the smaller gap is at least {low:+.3f}"
-    yield "That a person is there is easier than whether female or male", number, _verdict(low > 0)
+    yield claim, number, _verdict(low > 0)
 
 
 def both_sexes(answers: Answers) -> Iterator[Line]:
@@ -211,13 +226,17 @@ def _main_subject(scenery: str) -> Callable[[Answers], Iterator[Line]]:
     def claim(answers: Answers) -> Iterator[Line]:
         from scipy.stats import fisher_exact
 
+        text = f"Annotators leave {scenery} behind people unsaid"
         absent, wrong = ~answers.true(scenery), answers.given(scenery)
         people = answers.true("people")
+        if not (absent & people).any() or not (absent & ~people).any():
+            yield text, f"without {scenery}, no photo shows people, or every photo does", UNKNOWN
+            return
         table = [[int((absent & part & said).sum()) for said in (wrong, ~wrong)] for part in (people, ~people)]
         p = float(fisher_exact(table, alternative="greater").pvalue)
         rates = [f"{_share(cells[0], sum(cells))}" for cells in table]
         number = f"{scenery} is given without annotation on {rates[0]} photos of people, {rates[1]} others; {_p(p)}"
-        yield f"Annotators leave {scenery} behind people unsaid", number, _verdict(p < LEVEL)
+        yield text, number, _verdict(p < LEVEL)
 
     return claim
 
@@ -233,7 +252,8 @@ def persons_imply_people(answers: Answers) -> Iterator[Line]:
             found.append(share - error > max(0.5, float(people.mean())))
             texts.append(f"{label} {100 * share:.0f} %")
     number = f"carry people too: {', '.join(texts) or 'no such photo'}; of all photos {100 * people.mean():.0f} %"
-    yield "Male, female and baby photos are very often people photos", number, _verdict(bool(found) and all(found))
+    verdict = _verdict(all(found)) if found else UNKNOWN
+    yield "Male, female and baby photos are very often people photos", number, verdict
 
 
 CLAIMS: tuple[tuple[tuple[str, ...], Callable[[Answers], Iterator[Line]]], ...] = (

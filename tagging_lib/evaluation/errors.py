@@ -105,9 +105,7 @@ def confused_labels(targets: np.ndarray, predictions: np.ndarray, labels: tuple[
     true, given = metrics.checked(targets, predictions)
     true, given = (np.hstack([answer, ~answer.any(axis=1, keepdims=True)]) for answer in (true, given))
     missed, wrong = (true & ~given).astype(float), (given & ~true).astype(float)
-    counts = missed.sum(axis=0)[:, None]
-    together = missed.T @ wrong
-    shares = np.divide(together, counts, out=np.full_like(together, np.nan), where=counts > 0)
+    shares = metrics.ratio(missed.T @ wrong, missed.sum(axis=0)[:, None])
     names = [*labels, NO_LABEL]
     return pd.DataFrame(shares, index=names, columns=names)
 
@@ -137,7 +135,7 @@ def taken_for(targets: np.ndarray, predictions: np.ndarray, labels: tuple[str, .
             "given": [labels[place] for place in other],
             "photos": k,
             "share": k / n,
-            "share_when_found": np.divide(rest, m, out=np.full(len(m), np.nan), where=m > 0),
+            "share_when_found": metrics.ratio(rest, m),
             # One-sided Fisher is the upper tail of the hypergeometric distribution.
             "p": hypergeom.sf(k - 1, n + m, k + rest, n),
         }
@@ -187,7 +185,8 @@ def error_rates_by(groups: np.ndarray, targets: np.ndarray, predictions: np.ndar
 
     `groups` gives each photo's group, (N,); a missing one is a group too, last. wrong_photos is the share of photos
     whose labels are not exactly right, the last two are labels wrongly given and missed per photo. micro_f1 is nan in a
-    group without a true or a given label, such as unlabelled photos rightly left alone.
+    group without a true or a given label, such as unlabelled photos rightly left alone, and so are low and high in one
+    with few (`uncertainty.ENOUGH`).
     """
     import pandas as pd
 

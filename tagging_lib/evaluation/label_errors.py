@@ -158,5 +158,4 @@ def _f1_turned(true: np.ndarray, given: np.ndarray, turned: np.ndarray) -> float
     """Micro-F1 after the truth at the places `turned` is turned round; nan where nothing is true or given."""
     was, said = true[turned], given[turned]
     hits = (true & given).sum() + (said & ~was).sum() - (said & was).sum()
-    total = true.sum() + given.sum() + (~was).sum() - was.sum()
-    return float(2 * hits / total) if total else float("nan")
+    return float(metrics.f1(hits, true.sum() + given.sum() + (~was).sum() - was.sum()))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
@@ -33,16 +34,32 @@ def checked(targets: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, n
     return targets.astype(bool), predictions.astype(bool)
 
 
-def _f1(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
+    """part ÷ whole, element by element, float64; nan where the whole is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, dtype=float), np.asarray(whole, dtype=float))
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def f1(hits: ArrayLike, marks: ArrayLike) -> np.ndarray:
+    """F1 from counts, float64 of their shape: 2 · hits ÷ marks (van Rijsbergen, *Information Retrieval*, 1979, ch. 7).
+
+    Hits are labels both true and given, marks the true labels plus the given ones. nan where there is no mark.
+
+    >>> float(f1(2, 3 + 2))
+    0.8
+    """
+    return ratio(2 * np.asarray(hits, dtype=float), marks)
+
+
+def label_f1(hits: ArrayLike, marks: ArrayLike, true: ArrayLike) -> np.ndarray:
+    """`f1` of single labels, float64: nan for a label that is never true, though it may have been given."""
+    return np.where(np.asarray(true) > 0, f1(hits, marks), np.nan)
+
+
+def _scores(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """F1, precision and recall from counts; 0 where nothing was given, nan where nothing was true."""
-
-    def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=np.asarray(whole) > 0)
-
-    undefined = (tp + fn) == 0
-    values = share(2 * tp, 2 * tp + fp + fn), share(tp, tp + fp), share(tp, tp + fn)
-    f1, precision, recall = (np.where(undefined, np.nan, value) for value in values)
-    return f1, precision, recall
+    precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
+    return label_f1(tp, 2 * tp + fp + fn, tp + fn), np.where(np.isnan(recall), np.nan, np.nan_to_num(precision)), recall
 
 
 def label_confusion(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
@@ -75,14 +92,14 @@ def score(targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
     _, fp, fn, tp = label_confusion(targets, predictions).T
     support = tp + fn
     found: dict[str, float] = {}
-    micro = _f1(tp.sum(), fp.sum(), fn.sum())
+    micro = _scores(tp.sum(), fp.sum(), fn.sum())
     if fp.any():
         micro = (np.nan_to_num(micro[0]), np.nan_to_num(micro[1]), np.nan_to_num(micro[2]))
-    labels = _f1(tp, fp, fn)
+    labels = _scores(tp, fp, fn)
     hit = (true & given).sum(axis=1)
-    samples = _f1(hit, (~true & given).sum(axis=1), (true & ~given).sum(axis=1))
+    samples = _scores(hit, (~true & given).sum(axis=1), (true & ~given).sum(axis=1))
     silent = unlabelled_confusion(targets, predictions)
-    unlabelled = _f1(*(np.asarray(silent[cell]) for cell in ("tp", "fp", "fn")))
+    unlabelled = _scores(*(np.asarray(silent[cell]) for cell in ("tp", "fp", "fn")))
     defined = support > 0
     for index, name in enumerate(("f1", "precision", "recall")):
         found[f"micro_{name}"] = float(micro[index])
@@ -105,8 +122,8 @@ def per_label(targets: np.ndarray, predictions: np.ndarray, labels: list[str] | 
     import pandas as pd
 
     _, fp, fn, tp = label_confusion(targets, predictions).T
-    f1, precision, recall = _f1(tp, fp, fn)
-    columns = {"label": list(labels), "precision": precision, "recall": recall, "f1": f1}
+    scores, precision, recall = _scores(tp, fp, fn)
+    columns = {"label": list(labels), "precision": precision, "recall": recall, "f1": scores}
     return pd.DataFrame(columns | {"support": tp + fn, "predicted": tp + fp})
 
 

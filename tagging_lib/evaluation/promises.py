@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tagging_lib.evaluation import calibration, thresholds, uncertainty
+from tagging_lib.evaluation import calibration, metrics, thresholds, uncertainty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def half_optimum(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """
     line = calibration.platt(targets, probabilities)
     calibrated = np.sort(line(probabilities).ravel())[::-1]
-    expected = 2 * np.cumsum(calibrated) / (np.arange(1, calibrated.size + 1) + calibrated.sum())
+    expected = metrics.f1(np.cumsum(calibrated), np.arange(1, calibrated.size + 1) + calibrated.sum())
     return line.before(float(expected.max()) / 2)
 
 
@@ -102,7 +102,8 @@ def compare(
     is the F1 on the photos of validation that the thresholds were chosen on, *predicted* that of `cross_fit`, *delivered*
     that on test of the thresholds chosen on all of validation. Columns: rule, title, average, stage, f1, low, high, gain,
     gain_low, gain_high, p_holm; gains are paired on the same photos. p_holm is the permutation test of a delivered gain,
-    corrected for the number of rules; nan elsewhere. Nothing is chosen on test.
+    corrected for the number of rules; nan elsewhere, as are the intervals of too few photos (`uncertainty.ENOUGH`).
+    Nothing is chosen on test.
     """
     import pandas as pd
 
@@ -139,6 +140,8 @@ def _scored(
     f1 = {name: uncertainty.mean_f1(targets, answer, average) for name, answer in given.items()}
     drawn = {name: uncertainty.resampled_f1(targets, answer, resamples, seed, average) for name, answer in given.items()}
     reference = next(iter(given))
-    for name in given:
-        gain = uncertainty.bounds(drawn[name] - drawn[reference])
-        yield name, (f1[name], *uncertainty.bounds(drawn[name]), f1[name] - f1[reference], *gain, float("nan"))
+    for name, answer in given.items():
+        gain, bounds = drawn[name] - drawn[reference], [uncertainty.UNDEFINED] * 2
+        if uncertainty.enough(targets, answer, given[reference]):
+            bounds = [uncertainty.bounds(values) for values in (drawn[name], gain)]
+        yield name, (f1[name], *bounds[0], f1[name] - f1[reference], *bounds[1], float("nan"))

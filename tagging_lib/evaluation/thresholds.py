@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tagging_lib.evaluation import metrics
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -45,15 +47,15 @@ def sweep(targets: np.ndarray, probabilities: np.ndarray, grid: np.ndarray = GRI
     return pd.DataFrame(
         {
             "threshold": grid,
-            "f1": 2 * hits / np.maximum(given + true, 1),
-            "precision": hits / np.maximum(given, 1),
-            "recall": hits / max(true, 1),
+            "f1": np.nan_to_num(metrics.f1(hits, given + true)),
+            "precision": np.nan_to_num(metrics.ratio(hits, given)),
+            "recall": np.nan_to_num(metrics.ratio(hits, true)),
         }
     )
 
 
 def best_on_grid(targets: np.ndarray, probabilities: np.ndarray, grid: np.ndarray = GRID) -> float:
-    """The threshold of the grid with the highest micro-F1; among equals the one in their middle."""
+    """The threshold of the grid with the highest micro-F1; among equals the one in their middle, the higher of two."""
     f1 = sweep(targets, probabilities, grid).f1.to_numpy()
     equals = np.flatnonzero(f1 >= f1.max() - 1e-12)
     return float(grid[equals[len(equals) // 2]])
@@ -67,9 +69,9 @@ def exact(targets: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]
     flat, true = probabilities.ravel(), targets.ravel().astype(bool)
     if not true.any():
         return 1.0, 0.0
-    order = np.argsort(-flat, kind="stable")
+    order = np.argsort(flat)[::-1]  # not of -flat: whole numbers without a sign wrap around
     hits = np.cumsum(true[order])
-    f1 = 2 * hits / (np.arange(1, len(flat) + 1) + true.sum())
+    f1 = metrics.f1(hits, np.arange(1, len(flat) + 1) + true.sum())
     # A threshold cannot fall between two equal probabilities.
     last_of_ties = np.append(flat[order][:-1] != flat[order][1:], True)
     best = int(np.where(last_of_ties, f1, -1).argmax())
@@ -88,17 +90,20 @@ def per_label_exact(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarra
 def per_label_micro(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """The thresholds, one for each label, with the best micro-F1 of all such sets, float64 (L,).
 
-    A label that is better never given gets the number above its highest probability; without a true label all do.
+    A label that is better never given gets the number above its highest probability; without a true label all do, and
+    without photos 1.0.
     Micro-F1 is a ratio of sums over labels, which Dinkelbach's iteration (Management Science 1967) turns into a search
     within each label: the best F1 so far is the price of a given label, and a label is given while that pays.
     """
+    if not len(targets):
+        return np.ones(targets.shape[1])
     columns = [_label_curve(targets[:, i].astype(bool), probabilities[:, i]) for i in range(targets.shape[1])]
     true, f1 = float(targets.sum(dtype=np.int64)), 0.0
     while True:
         best = [int((2 * hits - f1 * given).argmax()) for _, hits, given in columns]
         hit = sum(float(hits[at]) for at, (_, hits, _) in zip(best, columns, strict=True))
         given = sum(float(counts[at]) for at, (_, _, counts) in zip(best, columns, strict=True))
-        found = 2 * hit / (given + true) if given + true else 0.0
+        found = float(np.nan_to_num(metrics.f1(hit, given + true)))
         if found <= f1:
             return np.array([float(edges[at]) for at, (edges, _, _) in zip(best, columns, strict=True)])
         f1 = found
@@ -106,9 +111,8 @@ def per_label_micro(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarra
 
 def _label_curve(true: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every threshold that makes a difference to one label, highest first, with its hits and how often the label is given."""
-    edges = np.unique(column)[::-1]
-    above = np.nextafter(edges[:1], np.asarray(np.inf, dtype=edges.dtype))
-    edges = np.concatenate([above, edges])
+    edges = _comparable(np.unique(column)[::-1], column)
+    edges = np.concatenate([np.nextafter(edges[:1], np.asarray(np.inf, dtype=edges.dtype)), edges])
     hits, every = np.sort(column[true]), np.sort(column)
     return edges, len(hits) - np.searchsorted(hits, edges), len(every) - np.searchsorted(every, edges)
 
@@ -132,13 +136,14 @@ def shrunken(targets: np.ndarray, probabilities: np.ndarray, seed: int = 0) -> n
         for place, sets in enumerate(_shrunken_by(STRENGTHS, targets[choose], probabilities[choose])):
             kept[place, leave] = apply(probabilities[leave], sets)
     true = targets.astype(bool)
-    f1 = [2 * (true & (given == 1)).sum() / max(true.sum() + given.sum(dtype=np.int64), 1) for given in kept]
+    hits, marks = (true & (kept == 1)).sum(axis=(1, 2)), true.sum() + kept.sum(axis=(1, 2), dtype=np.int64)
+    f1 = np.nan_to_num(metrics.f1(hits, marks))
     best = max(range(len(STRENGTHS)), key=lambda place: (f1[place], place))
     return _shrunken_by(STRENGTHS[best : best + 1], targets, probabilities)[0]
 
 
 def _shrunken_by(strengths: tuple[float, ...], targets: np.ndarray, probabilities: np.ndarray) -> list[np.ndarray]:
-    from scipy.special import logit
+    from scipy.special import expit, logit
 
     positives = targets.sum(axis=0, dtype=np.int64)
     own, common = per_label_micro(targets, probabilities), exact(targets, probabilities)[0]
@@ -147,6 +152,7 @@ def _shrunken_by(strengths: tuple[float, ...], targets: np.ndarray, probabilitie
     found = []
     for k in strengths:
         share = np.where(positives > 0, positives / np.maximum(positives + k, 1), 0) if np.isfinite(k) else np.zeros(len(own))
-        odds = np.exp(near + share * (far - near))
-        found.append(np.where(share == 1, own, np.where(share == 0, common, odds / (1 + odds))))
+        # Two thresholds at 0 or 1, where log-odds have no end, still have themselves between them.
+        between = np.where(own == common, common, expit(near + share * (far - near)))
+        found.append(np.where(share == 1, own, np.where(share == 0, common, between)))
     return found

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 UNDEFINED = "–"
+NOTHING_TO_FIND = "undefined (no label to find)"
+NO_INTERVAL = "(too few photos for an interval)"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|$~!<>&])")
 # Scores that stand in one column with the bounds or the deviation that follow them.
 SPREADS = {
@@ -24,7 +26,9 @@ SPREADS = {
     ("micro_f1", "micro_sd"),
     ("macro_f1", "macro_sd"),
 }
-NUMBER = re.compile(r"^[-−+<]?\s*[\d.,]+(\s*(%|s|min|h|px|M)\b.*)?(\s*\[.*\])?(\s*±.*)?$")
+NUMBER = re.compile(
+    r"^[-−+<]?\s*[\d.,]+(\s*(%|s|min|h|px|M)\b.*)?(\s*\[.*\])?(\s*±.*)?" + rf"(\s*{re.escape(NO_INTERVAL)})?$"
+)
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -39,15 +43,17 @@ def number(value: Any, digits: int = 3) -> str:
 
 
 def interval(value: float, low: float, high: float, digits: int = 3, sign: str = "") -> str:
-    """A score with its interval; with `sign` "+" a difference with its own.
+    """A score with its interval; with `sign` "+" a difference with its own, and a dash where there is none.
 
     >>> interval(0.7591, 0.7463, 0.7704), interval(0.0041, -0.0021, 0.009, sign="+")
     ('0.759 [0.746, 0.770]', '+0.004 [-0.002, +0.009]')
+    >>> interval(0.8, float("nan"), float("nan"))
+    '0.800 (too few photos for an interval)'
     """
     if not np.isfinite(value):
-        return UNDEFINED
+        return UNDEFINED if sign else NOTHING_TO_FIND
     if not (np.isfinite(low) and np.isfinite(high)):
-        return f"{value:{sign}z.{digits}f}"
+        return f"{value:{sign}z.{digits}f} {NO_INTERVAL}"
     return f"{value:{sign}z.{digits}f} [{low:{sign}z.{digits}f}, {high:{sign}z.{digits}f}]"
 
 
@@ -57,9 +63,20 @@ def spread(mean: float, deviation: float, digits: int = 3, sign: str = "") -> st
     >>> spread(0.797, 0.0041), spread(0.797, float("nan"))
     ('0.797 ± 0.004', '0.797')
     """
-    if not (np.isfinite(mean) and np.isfinite(deviation)):
-        return interval(mean, deviation, deviation, digits, sign)
-    return f"{mean:{sign}z.{digits}f} ± {number(float(deviation), digits)}"
+    if not np.isfinite(mean):
+        return UNDEFINED
+    return f"{mean:{sign}z.{digits}f}" + (f" ± {number(float(deviation), digits)}" if np.isfinite(deviation) else "")
+
+
+def f1_with_parts(f1: float, precision: float, recall: float) -> str:
+    """The three as a sentence says them, or that there was nothing to find.
+
+    >>> f1_with_parts(0.8, 1, 2 / 3), f1_with_parts(*[float("nan")] * 3)
+    ('F1 0.800, precision 1.000, recall 0.667', 'F1, precision and recall undefined (no label to find)')
+    """
+    if not np.isfinite(f1):
+        return f"F1, precision and recall {NOTHING_TO_FIND}"
+    return f"F1 {f1:.3f}, precision {precision:.3f}, recall {recall:.3f}"
 
 
 def duration(seconds: float | None) -> str:
