@@ -20,6 +20,7 @@ from benchmarks import material, references
 from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.models import device as devices
 from tagging_lib.models.preprocessing import IMAGENET
+from tagging_lib.report import tables
 from tagging_lib.runs import rows
 from tagging_lib.training import fit
 from tagging_lib.training.batches import PhotoBatches
@@ -132,9 +133,8 @@ def run_recipe(scratch: Path, corpus: int, side: int, device: str, network: str,
     row = rows.Experiment("benchmark", "Benchmark", "transfer", network, weights="imagenet", side=side, recipe=recipe)
     result = run(row, setting)
     scores, interval = result.score(), result.interval
-    logging.getLogger(__name__).info(
-        "threshold %.2f, micro-F1 %.3f, interval %.3f–%.3f", result.threshold, scores["micro_f1"], *interval
-    )
+    told = tables.interval(scores["micro_f1"], *interval)
+    logging.getLogger(__name__).info("threshold %.2f, micro-F1 %s", result.threshold, told)
     ended = time.perf_counter()
     epochs_alone = float(result.history.seconds.sum())
     return {"corpus opened": opened - started, "epochs": epochs_alone, "all but imports": ended - started}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -126,6 +127,7 @@ def train(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Train one row of the study and print its test score."""
+    from tagging_lib.report import tables
     from tagging_lib.runs import rows
     from tagging_lib.runs.changes import change
     from tagging_lib.runs.kept import mark_apart
@@ -149,10 +151,10 @@ def train(
     result = run(change(experiment, changes or []), study.setting)
     mark_apart(result.kept)
     score = result.score("test")
-    low, high = result.interval
     say(
-        f"{result.title}: test micro-F1 {score['micro_f1']:.3f} [{low:.3f}, {high:.3f}], "
-        f"macro-F1 {score['macro_f1']:.3f}, threshold {result.threshold:.2f}, {result.seconds:.0f} s; {result.folder}"
+        f"{result.title}: test micro-F1 {tables.interval(score['micro_f1'], *result.interval)}, "
+        f"macro-F1 {tables.number(score['macro_f1'])}, threshold {result.threshold:.2f}, {tables.duration(result.seconds)}; "
+        f"{result.folder}"
     )
 
 
@@ -182,6 +184,13 @@ def predict(
         say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
 
 
+def _without_nan(value: Any) -> Any:
+    """The same with None, JSON's null, for what is undefined."""
+    if isinstance(value, dict):
+        return {name: _without_nan(entry) for name, entry in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
 @app.command()
 def score(
     truth: Annotated[Path, typer.Argument(help="0/1 matrix, numpy.savetxt format.", show_default=False)],
@@ -208,10 +217,10 @@ def score(
         answer: dict = {"scores": scores, "mean": mean}
         if report:
             answer["per_label"] = {path: json.loads(t.to_json(orient="records")) for path, t in per_label.items()}
-        say(json.dumps(answer, indent=1))
+        say(json.dumps(_without_nan(answer), indent=1, allow_nan=False))
         return
     for name, values in (scores | {"mean": mean}).items() if len(scores) > 1 else scores.items():
-        say(f"{name}: F1 {values['f1']:.3f}, precision {values['precision']:.3f}, recall {values['recall']:.3f}")
+        say(f"{name}: {tables.f1_with_parts(values['f1'], values['precision'], values['recall'])}")
         if report and name in per_label:
             say(tables.to_markdown(per_label[name]))
 

@@ -59,6 +59,12 @@ def tiny_corpus(tmp_path):
 
 
 @pytest.fixture
+def corpus_with_intervals(tmp_path):
+    """Large enough that the scores of its test part have an interval."""
+    return draw_corpus(tmp_path / "tiny", photos=300)
+
+
+@pytest.fixture
 def reference_predictions():
     folder = SHARED / "reference" / "predictions"
     if not folder.exists():

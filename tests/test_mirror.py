@@ -50,7 +50,9 @@ def test_an_answer_of_another_training_is_not_taken(opened):
     assert not np.array_equal(one.probabilities("test"), other.probabilities("test"))
 
 
-def test_gains_are_differences_of_scores_at_each_ones_threshold(opened):
+def test_gains_are_differences_of_scores_at_each_ones_threshold(corpus_with_intervals, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opened = open_study(CORPUS=str(corpus_with_intervals), PROFILE="quick", DEVICE="cpu")
     results = opened.run(["ffn1", "mobilenetv1_head"])
     twice = mirror.look(opened, results)
     table = mirror.gains(opened, results, twice)

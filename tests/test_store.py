@@ -78,7 +78,7 @@ def test_an_epoch_that_is_left_early_leaves_no_thread():
 
 
 def test_an_error_while_reading_ahead_reaches_the_caller():
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="out of bounds"):
         list(Store(arrays(1)).batches(np.array([0, N]), 1))
 
 

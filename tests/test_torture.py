@@ -31,7 +31,9 @@ def tallies(tmp_path_factory):
 def test_item(tallies, item):
     tally = tallies[item]
     assert tally["failures"] == [], f"seed {tally['seed']}"
-    assert 0 < tally["passed"] == tally["trials"] or tally["skipped"]
+    if not tally["trials"]:
+        pytest.skip(f"{item} could not be tried here: {tally['skipped']}")
+    assert tally["passed"] == tally["trials"]
 
 
 def test_the_command_ends_well(tallies):
