@@ -77,7 +77,8 @@ def test_helpers_draw_their_share(tmp_path, monkeypatch):
 def test_it_draws_for_a_program_without_a_main_guard(how, tmp_path):
     # A helper process that runs its parent's script again would draw, fail or never end.
     program = (
-        f"from tagging_lib.data import sample\nsample.FEW = 2\nsample.draw({str(tmp_path / 'drawn')!r}, photos=4, side=16)\n"
+        "from tagging_lib.sample import corpus as sample\nsample.FEW = 2\n"
+        f"sample.draw({str(tmp_path / 'drawn')!r}, photos=4, side=16)\n"
     )
     (tmp_path / "program.py").write_text(program)
     argument = "-" if how == "standard input" else str(tmp_path / "program.py")
