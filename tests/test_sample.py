@@ -176,3 +176,17 @@ def test_test_photos_come_without_annotations(tmp_path):
     drawn = sample.draw_test(tmp_path / "test", photos=3, side=16)
     assert sorted(contents(drawn)) == ["images/im1.jpg", "images/im2.jpg", "images/im3.jpg"]
     assert len(corpus.open_photos(drawn)) == 3
+
+
+def test_what_is_learnt_on_some_photos_is_found_on_others(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    photos, learnt = 240, 160
+    folder = sample.draw(tmp_path / "drawn", photos=photos, seed=0, side=32)
+    seen = np.array([pixels(folder, number)[::4, ::4].ravel() / 255 for number in range(1, photos + 1)])
+    deck = sample.plan(photos, 0)
+    for label in ("portrait", "night"):
+        true = np.array([label in labels for labels in deck])
+        given = LogisticRegression(C=0.01, max_iter=500).fit(seen[:learnt], true[:learnt]).predict_proba(seen[learnt:])[:, 1]
+        assert roc_auc_score(true[learnt:], given) > 0.65, label  # 0.5 is what a constant answer has

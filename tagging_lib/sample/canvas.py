@@ -50,23 +50,7 @@ def smoothstep(low: float | np.ndarray, high: float | np.ndarray, values: np.nda
     return t * t * (3 - 2 * t)
 
 
-def noise(
-    rng: np.random.Generator, size: int, cells: float = 4, octaves: int = 4, stretch: tuple[float, float] = (1, 1)
-) -> np.ndarray:
-    """Fractal value noise in [0, 1], float32 (size, size); `stretch` (vertical, horizontal) > 1 makes longer features."""
-    total = np.zeros((2, 2), np.float32)
-    for octave in range(octaves):
-        # Each octave is added on its own coarse grid: only the sum is enlarged to the full size.
-        rows, columns = (min(max(2, round(cells * 2**octave / s)) + 1, size) for s in stretch)
-        total = _resize(total, rows, columns) + rng.random((rows, columns), np.float32) * np.float32(0.5**octave)
-        if max(rows, columns) == size:
-            break
-    total = _resize(total, size, size)
-    low, high = total.min(), total.max()
-    return (total - low) / max(high - low, np.float32(1e-6))
-
-
-def _resize(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def _resized(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return np.asarray(Image.fromarray(plane).resize((columns, rows), Image.Resampling.BICUBIC))
 
 
@@ -93,7 +77,7 @@ def _enlarge(image: np.ndarray) -> np.ndarray:
     """The picture at four times its size."""
     if image.ndim == 3:
         return np.stack([_enlarge(np.ascontiguousarray(plane)) for plane in np.moveaxis(image, -1, 0)], -1)
-    return np.asarray(Image.fromarray(image).resize((image.shape[1] * 4, image.shape[0] * 4), Image.Resampling.BILINEAR))
+    return _resized(image, 4 * image.shape[0], 4 * image.shape[1])
 
 
 def curve(points: Sequence[tuple[float, float]], steps: int = 6) -> np.ndarray:
@@ -129,8 +113,17 @@ class Canvas:
         return slice(y0, y1), slice(x0, x1)
 
     def noise(self, cells: float = 4, octaves: int = 4, stretch: tuple[float, float] = (1, 1)) -> np.ndarray:
-        """Noise of the canvas' size; see `noise`."""
-        return noise(self.rng, self.size, cells, octaves, stretch)
+        """Fractal value noise in [0, 1], float32 (size, size); `stretch` (vertical, horizontal) > 1 makes longer features."""
+        total = np.zeros((2, 2), np.float32)
+        for octave in range(octaves):
+            # Each octave is added on its own coarse grid: only the sum is enlarged to the full size.
+            rows, columns = (min(max(2, round(cells * 2**octave / s)) + 1, self.size) for s in stretch)
+            total = _resized(total, rows, columns) + self.rng.random((rows, columns), np.float32) * np.float32(0.5**octave)
+            if max(rows, columns) == self.size:
+                break
+        total = _resized(total, self.size, self.size)
+        low, high = total.min(), total.max()
+        return (total - low) / max(high - low, np.float32(1e-6))
 
     def polygon(self, points: np.ndarray | Sequence[tuple[float, float]]) -> np.ndarray:
         """Coverage of a polygon, float32 (size, size), 0 or 1."""

@@ -112,7 +112,7 @@ def _river(canvas: Canvas, horizon: float, light: Light) -> None:
     """A winding band of water from the horizon to the viewer, banks on both sides."""
     rng = canvas.rng
     below = np.clip((canvas.y - horizon) / (1 - horizon), 0, 1)
-    winding = rng.normal(0, 0.16) * np.sin(rng.uniform(2, 5) * below**0.6 + rng.uniform(0, 6))
+    winding = rng.uniform(0.08, 0.25) * np.sin(rng.uniform(2, 5) * below**0.6 + rng.uniform(0, 6))
     middle = 0.5 + rng.normal(0, 0.08) + winding + rng.normal(0, 0.12) * below
     half = 0.015 + rng.uniform(0.22, 0.42) * below ** rng.uniform(0.8, 1.3)
     inside = half - np.abs(canvas.x - middle) + (canvas.noise(18, 3) - 0.5) * 0.1 * (0.15 + below)

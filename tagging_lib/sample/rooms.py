@@ -6,8 +6,8 @@ import numpy as np
 
 from tagging_lib.sample.canvas import Canvas, colour, mix, near, smoothstep
 from tagging_lib.sample.landscapes import project
-from tagging_lib.sample.skies import night_light
-from tagging_lib.sample.solids import Light, Look, Solids
+from tagging_lib.sample.skies import NIGHT
+from tagging_lib.sample.solids import Light, Look, Solids, from_above
 
 
 def room(canvas: Canvas) -> Light:
@@ -15,7 +15,7 @@ def room(canvas: Canvas) -> Light:
     rng = canvas.rng
     wall = near(rng, rng.choice([0.08, 0.11, 0.14, 0.3, 0.55, 0.6, 0.95]), rng.uniform(0.03, 0.45), rng.uniform(0.5, 0.95))
     lamp = near(rng, *((0.09, 0.35, 1.0) if rng.random() < 0.55 else (0.58, 0.08, 1.0)), spread=0.4)
-    towards = (float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.8)), -rng.uniform(0.3, 0.7), rng.uniform(0.4, 0.8))
+    towards = from_above(rng)
     fall = np.exp(-(((canvas.x - 0.5 - np.sign(towards[0]) * 0.45) / 0.75) ** 2) - ((canvas.y - 0.25) / 0.8) ** 2)
     canvas.rgb = (wall * lamp * (0.3 + 0.75 * fall * (1 + 0.05 * canvas.noise(30, 2)))[..., None]).astype(np.float32)
     if rng.random() < 0.6:
@@ -66,5 +66,4 @@ def out_of_focus(canvas: Canvas, *, night: bool = False, hue: float | None = Non
     for _ in range(int(rng.integers(3, 18)) if night or rng.random() < 0.5 else 0):
         spot = colour(0.1 if night else base + rng.normal(0, 0.05), rng.uniform(0.1, 0.7), 1)
         canvas.disc(rng.random(), rng.random() * 0.8, rng.uniform(0.015, 0.06), spot * rng.uniform(0.2, 0.9), 0.006)
-    towards = (float(rng.choice([-1.0, 1.0]) * rng.uniform(0.3, 0.8)), -rng.uniform(0.3, 0.7), rng.uniform(0.35, 0.8))
-    return night_light(towards) if night else Light(towards, rim=0.6)
+    return Light(from_above(rng), *NIGHT) if night else Light(from_above(rng), rim=0.6)

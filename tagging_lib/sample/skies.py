@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tagging_lib.sample.canvas import Canvas, blur, colour, mix, near, smoothstep
-from tagging_lib.sample.solids import Light
+from tagging_lib.sample.solids import Light, from_above
 
 # zenith, horizon, sunlight (hue, saturation, value each), how often
 DAYS = (
@@ -15,11 +15,8 @@ DAYS = (
     ((0.640, 0.42, 0.50), (0.07, 0.52, 1.0), (0.06, 0.45, 1.0), 0.17),
     ((0.780, 0.35, 0.45), (0.03, 0.55, 0.95), (0.03, 0.50, 0.95), 0.07),
 )
-
-
-def night_light(towards: tuple[float, float, float]) -> Light:
-    """Weak warm lamps under a blue sky."""
-    return Light(towards, colour(0.10, 0.50, 0.75) * 0.65, colour(0.62, 0.45, 0.27), colour(0.08, 0.4, 0.15), 0.6)
+# The colours of weak warm lamps under a blue sky: the lamps' own, from above, from below; and the light around edges.
+NIGHT = (colour(0.10, 0.50, 0.75) * 0.65, colour(0.62, 0.45, 0.27), colour(0.08, 0.4, 0.15), 0.6)
 
 
 def sky(canvas: Canvas, horizon: float, *, clouds: bool, night: bool) -> tuple[Light, np.ndarray]:
@@ -27,11 +24,11 @@ def sky(canvas: Canvas, horizon: float, *, clouds: bool, night: bool) -> tuple[L
     rng = canvas.rng
     *hues, _ = DAYS[rng.choice(len(DAYS), p=[day[3] for day in DAYS])]
     zenith, low, sun = (near(rng, *hue, spread=0.6) for hue in hues)
-    towards = (float(rng.choice([-1.0, 1.0]) * rng.uniform(0.25, 0.8)), -rng.uniform(0.35, 0.8), rng.uniform(0.35, 0.8))
+    towards = from_above(rng)
     light = Light(towards, sun * 1.05, mix(zenith, low, 0.5) * 0.55 + 0.1, colour(0.1, 0.3, 0.48), 0.3)
     if night:
         zenith, low = near(rng, 0.63, 0.75, 0.13, 0.5), near(rng, rng.choice([0.07, 0.62]), 0.57, 0.28, 0.5)
-        light = night_light(towards)
+        light = Light(towards, *NIGHT)
     up = np.clip((horizon - canvas.y) / max(horizon, 0.2), 0, 1)
     canvas.rgb = mix(low, zenith, up ** np.float32(0.75)).astype(np.float32)
     warmth = np.exp(-(((canvas.x - 0.5 - towards[0] * 0.5) / 0.5) ** 2) - (up / 0.5) ** 2)

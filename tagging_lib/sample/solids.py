@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from tagging_lib.sample.canvas import Canvas, blur, dot
+from tagging_lib.sample.canvas import Canvas, blur, dot, mix
 
 Point = np.ndarray | tuple[float, float, float]
 Pattern = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -46,6 +46,11 @@ class Light:
     rim: float = 0.25
 
 
+def from_above(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A direction to a lamp above the viewer, to the left or to the right."""
+    return float(rng.choice([-1.0, 1.0]) * rng.uniform(0.25, 0.8)), -rng.uniform(0.3, 0.8), rng.uniform(0.35, 0.8)
+
+
 def rotation(roll: float = 0, pitch: float = 0, yaw: float = 0) -> np.ndarray:
     """3×3: first yaw (about the vertical; positive turns the front to the right), then pitch (nod), then roll (clockwise)."""
     c, s = np.cos([roll, pitch, yaw]), np.sin([roll, pitch, yaw])
@@ -71,7 +76,7 @@ class Solids:
         self.depth = np.full((size, size), EMPTY)
         self.gloss = np.zeros((size, size), np.float32)
         self._fields: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self._bounds = [size, size, 0, 0]
+        self._bounds = (size, size, 0, 0)
 
     def grain(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A texture in [-1, 1] and its slopes along x and y, each (size, size): leaves, fur, hair or cloth."""
@@ -87,15 +92,12 @@ class Solids:
             self._fields[name] = values, right * 8, down * 8
         return self._fields[name]
 
-    def _part(self, x: float, y: float, width: float, height: float) -> tuple[slice, slice] | None:
-        size = self.canvas.size
-        x0, x1 = max(0, int((x - width) * size)), min(size, int((x + width) * size) + 2)
-        y0, y1 = max(0, int((y - height) * size)), min(size, int((y + height) * size) + 2)
-        if x0 >= x1 or y0 >= y1:
-            return None
-        b = self._bounds
-        self._bounds = [min(b[0], y0), min(b[1], x0), max(b[2], y1), max(b[3], x1)]
-        return np.s_[y0:y1, x0:x1]
+    def _part(self, x: float, y: float, width: float, height: float) -> tuple[slice, slice]:
+        """The pixels that a body may cover; it may be none."""
+        part = rows, columns = self.canvas.around(x, y, width, height)
+        top, left, bottom, right = self._bounds
+        self._bounds = (min(top, rows.start), min(left, columns.start), max(bottom, rows.stop), max(right, columns.stop))
+        return part
 
     def _write(
         self,
@@ -147,8 +149,6 @@ class Solids:
         radius = np.maximum(np.asarray(radii, float), 1e-4)
         spread = (turn * radius**2) @ turn.T
         part = self._part(at[0], at[1], np.sqrt(spread[0, 0]), np.sqrt(spread[1, 1]))
-        if part is None:
-            return
         form = ((turn / radius**2) @ turn.T).astype(np.float32)
         dx, dy = self.canvas.x[part] - np.float32(at[0]), self.canvas.y[part] - np.float32(at[1])
         # form · (dx, dy, z)² = 1, solved for the z nearer to the viewer.
@@ -175,8 +175,6 @@ class Solids:
         widest = max(radius, end_radius)
         middle, reach = (a + b) / 2, np.abs(a - b) / 2 + widest
         part = self._part(middle[0], middle[1], reach[0], reach[1])
-        if part is None:
-            return
         along = b - a
         dx, dy = self.canvas.x[part] - a[0], self.canvas.y[part] - a[1]
         t = np.clip((dx * along[0] + dy * along[1]) / max(float(along[0] ** 2 + along[1] ** 2), 1e-8), 0, 1)
@@ -199,8 +197,6 @@ class Solids:
         low, high = outline.min(0), outline.max(0)
         middle, half = (low + high) / 2, (high - low) / 2 + 2 / self.canvas.size
         part = self._part(middle[0], middle[1], half[0], half[1])
-        if part is None:
-            return
         mask = self.canvas.polygon(outline)[part]
         height = np.pad(mask, 1)
         for sigma in (bevel * 0.25, bevel):
@@ -209,13 +205,12 @@ class Solids:
         normal = np.stack([-slopes[1], -slopes[0], np.ones_like(mask)], -1)
         self._write(part, mask > 0.5, np.float32(z) + np.float32(bevel) * height[1:-1, 1:-1], normal, paint, **look)
 
-    def lay(self, light: Light, *, defocus: float = 0.0) -> None:
-        """Light the bodies and lay them over the canvas; `defocus` is a blur as a fraction of the side."""
-        size, margin = self.canvas.size, 4 + int(3 * defocus * self.canvas.size)
-        y0, x0, y1, x1 = self._bounds
-        if y0 >= y1:
+    def lay(self, light: Light) -> None:
+        """Light the bodies and lay them over the canvas."""
+        size, (top, left, bottom, right) = self.canvas.size, self._bounds
+        if top >= bottom or left >= right:
             return
-        part = np.s_[max(0, y0 - margin) : min(size, y1 + margin), max(0, x0 - margin) : min(size, x1 + margin)]
+        part = np.s_[top:bottom, left:right]
         depth, normal, albedo = self.depth[part], self.normal[part], self.albedo[part]
         cover = (depth > EMPTY).astype(np.float32)
         to = np.asarray(light.towards, np.float32)
@@ -239,10 +234,7 @@ class Solids:
         edge = steep * steep * steep * np.clip(0.4 - normal[..., 1], 0, 1) * light.rim
         rgb = albedo * (light.key * facing[..., None] + around * (1 - hidden)[..., None])
         rgb = rgb + light.key * shine[..., None] * 0.9 + light.sky * (edge + 0.12 * self.gloss[part])[..., None]
-        rgb = rgb * cover[..., None]
-        if defocus:
-            rgb, cover = blur(rgb, defocus * size), blur(cover, defocus * size)
-        self.canvas.rgb[part] = self.canvas.rgb[part] * (1 - cover[..., None]) + rgb
+        self.canvas.rgb[part] = mix(self.canvas.rgb[part], rgb, cover)
 
 
 @dataclass
