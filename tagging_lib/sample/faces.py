@@ -89,7 +89,7 @@ def head(frame: Frame, who: Person) -> None:
     else:
         wide = 0.52 if female else 0.6
         frame.rod((0, 0.5, -0.15), 0.33 if female else 0.44, (0, 1.7, -0.3), 0.36 if female else 0.5, skin, **look)
-        for t in (0, 0.25, 0.5, 0.75, 1):  # from brow to jaw without a crease
+        for t in np.linspace(0, 1, 13):  # from brow to jaw without a crease
             radii = (0.74 + (wide - 0.74) * t, 0.86 - 0.22 * t, 0.84 - 0.2 * t)
             frame.ball((0, -0.12 + 0.44 * t, -0.05 + 0.15 * t), radii, skin, **look)
         frame.ball((0, 0.8, 0.4), (0.17 if female else 0.26, 0.15, 0.2), skin, **look)
