@@ -247,8 +247,8 @@ def imported_packages() -> set[str]:
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    # Programs that readers start, and a library for their own cells.
-    for_users = {"jupyterlab", "ipykernel", "seaborn"}
+    # Programs that readers start.
+    for_users = {"jupyterlab", "ipykernel"}
     by_scripts = {"packaging"}
     optional = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"]["onnx"]}
     assert imported_packages() - declared - optional == set()

@@ -106,7 +106,9 @@ def explore(
     return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export.")
 
 
-def write(corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], pixels: np.ndarray | None = None, *, about: str = "") -> str:
+def write(
+    corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], pixels: np.ndarray | None = None, *, about: str = ""
+) -> str:
     """The page as HTML, its photos those at `indices` (n,) of the corpus.
 
     Args:
