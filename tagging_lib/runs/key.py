@@ -54,7 +54,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
     parts = {
         "experiment": described,
         "corpus": setting.corpus.fingerprint,
-        "pixels": setting.pixels_digest,
+        "pixels": setting.pixels_digest(experiment),
         "split": setting.split.fingerprint,
         "train": indices_digest(setting.indices("train")),
         "train_limit": setting.train_limit,

@@ -9,6 +9,7 @@ import dataclasses
 from itertools import pairwise
 from typing import Any
 
+from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import Trained
@@ -31,7 +32,7 @@ HEAD_RECIPE = Recipe(
     augmentation=augment.NONE,
     monitor_threshold=0.4,
 )
-# The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixed photos against learning by heart.
+# The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixup against overfitting.
 STAGE_RECIPE = Recipe(
     epochs=4,
     learning_rate=2e-3,
@@ -68,12 +69,19 @@ def _fine_tune(name: str, title: str, network: str, group: str = "transfer", **c
 
 
 def _head(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
-    changes.setdefault("views", 1)
-    changes.setdefault("recipe", HEAD_RECIPE)
-    return Experiment(name, title, group, network, weights=IMAGENET, trained=Trained.HEAD, **changes)
+    given: dict[str, Any] = {"views": 1, "recipe": HEAD_RECIPE, "framing": Framing.WHOLE} | changes
+    return Experiment(name, title, group, network, weights=IMAGENET, trained=Trained.HEAD, **given)
 
 
-def _stage(name: str, title: str, network: str, views: int, group: str = "transfer", recipe: Recipe = STAGE_RECIPE) -> Experiment:
+def _stage(
+    name: str,
+    title: str,
+    network: str,
+    views: int,
+    group: str = "transfer",
+    recipe: Recipe = STAGE_RECIPE,
+    side: int = 224,
+) -> Experiment:
     return Experiment(
         name,
         title,
@@ -81,7 +89,8 @@ def _stage(name: str, title: str, network: str, views: int, group: str = "transf
         network,
         weights=IMAGENET,
         trained=Trained.LAST_STAGE,
-        side=224,
+        side=side,
+        framing=Framing.WHOLE,
         views=views,
         recipe=recipe,
         overnight=True,
@@ -156,7 +165,7 @@ ROWS: tuple[Experiment, ...] = (
         row
         for name, (title, network, side) in MODERN.items()
         for row in (
-            _fine_tune(name, title, network, side=side, recipe=WHOLE_RECIPE, toy=False),
+            _fine_tune(name, title, network, side=side, framing=Framing.WHOLE, recipe=WHOLE_RECIPE, toy=False),
             _head(f"{name}_head", f"{title}, head only", network, side=side, needs_gpu=True, toy=False),
         )
     ),

@@ -126,8 +126,9 @@ def prepare(
     )
     preprocessing = tagger.preprocessing or corpus_preprocessing(setting)
     tagger.to(setting.device).to(memory_format=torch.channels_last)
+    pixels = setting.pixels_for(experiment)
     photos = PhotoBatches(
-        setting.pixels,
+        pixels,
         setting.corpus.targets,
         preprocessing,
         side=experiment.side,
@@ -160,6 +161,8 @@ def prepare(
         "trained": experiment.trained,
         "dropout": experiment.dropout,
         "side": experiment.side,
+        "kept_side": pixels.shape[1],
+        "framing": experiment.framing,
         "preprocessing": dataclasses.asdict(preprocessing),
         "options": tagger.options,
         "labels": list(setting.corpus.labels),

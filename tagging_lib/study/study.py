@@ -62,8 +62,13 @@ class Study:
 
     @property
     def pixels(self) -> np.ndarray:
-        """uint8 (N, S, S, 3)."""
+        """The central squares of the photos, uint8 (N, S, S, 3)."""
         return self.setting.pixels
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The photos as people look at them, all of each, uint8 (N, S, S, 3)."""
+        return self.setting.shown
 
     @property
     def unlabelled(self) -> Unlabelled | None:

@@ -101,7 +101,7 @@ def explore(
     about = f"{len(indices):,} {part} photos of {study.corpus.name}"
     if study.profile.toy:
         about += ". Toy scale: shows that it works, not how well."
-    page = write(study.corpus, indices, rows, study.pixels if photos else None, about=about)
+    page = write(study.corpus, indices, rows, study.shown if photos else None, about=about)
     counted = f"{len(indices):,} {part} photos with the answers of {len(rows)} row{'s' * (len(rows) != 1)}"
     return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export.")
 

@@ -174,14 +174,14 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
     """Test micro-F1 of every row with its 95 % interval, best first, beside the original's value and the constant line.
 
     Columns: title (or row), micro_f1, low, high; used when present: row, network, trained, original_f1, and groups,
-    whose letters stand beside the scores: rows that share one are not told apart.
+    whose letters stand beside the scores: rows that share one are indistinguishable.
     """
     table = headline.dropna(subset="micro_f1").sort_values("micro_f1", ascending=False, kind="stable").reset_index(drop=True)
     if not len(table):
         return nothing_to_show(title or "No row is finished", "Rows appear here once they have run.")
     column = {key: table[key] if key in table else [None] * len(table) for key in ("row", "network", "trained", "original_f1")}
     titles = table["title"] if "title" in table else table["row"]
-    letters = table["groups"].fillna("").astype(str) if "groups" in table else pd.Series([""] * len(table))
+    letters = table["letters"].fillna("").astype(str) if "letters" in table else pd.Series([""] * len(table))
     constants = [i for i in range(len(table)) if CONSTANT in (column["row"][i], column["network"][i])]
     floor = float(table.micro_f1[constants[0]]) if constants else None
     banded = len(table) > 1 and bool(np.isfinite([table.low[0], table.high[0]]).all())
@@ -189,7 +189,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
         "; shaded: the best row's interval" if banded else ""
     )
     if letters.any():
-        subtitle += "; rows that share a letter are not told apart"
+        subtitle += "; rows that share a letter are indistinguishable"
     figure = page(title or _forest_message(table, titles, letters, floor), 0.95 + 0.33 * len(table), subtitle)
     axes = figure.add_subplot()
     if banded:
@@ -245,9 +245,9 @@ def _forest_message(table: pd.DataFrame, titles: Any, letters: pd.Series, floor:
     alike = sum(grouping.alike(letters[0], other) for other in letters[1:])
     if letters[0]:
         if alike:
-            message += f"; {alike} other row{'s' if alike > 1 else ''} cannot be told apart from it"
+            message += f"; {alike} other row{'s' if alike > 1 else ''} {'are' if alike > 1 else 'is'} indistinguishable from it"
         elif len(table) > 1:
-            message += ", told apart from every other row"
+            message += ", significantly better than every other row"
     elif overlapping:
         message += f"; the intervals of {overlapping} other row{'s' if overlapping > 1 else ''} overlap its own"
     below = int((table.micro_f1 < floor).sum()) if floor is not None else 0

@@ -130,7 +130,7 @@ def _against_constant(table: pd.DataFrame, constant_f1: float | None) -> str:
 
 
 def _gap_message(rows: Mapping[str, pd.DataFrame]) -> str:
-    """Which row knows its training photos best by heart in the epoch that is kept, and which least."""
+    """Which row overfits most in the epoch that is kept, and which least."""
     kept = {row: table.loc[best] for row, table in rows.items() if (best := _best_epoch(table)) is not None}
     gaps = {row: float(epoch.train_f1 - epoch.validation_f1) for row, epoch in kept.items() if "train_f1" in epoch}
     if not gaps:
