@@ -50,7 +50,7 @@ make_environment() { # VENV
     works "$uv" || "${install[@]}" --retries 1 --timeout 10 uv >/dev/null 2>&1 || true
   fi
   if ! { works "$uv" && install_for_this_machine "$uv" "$python"; }; then
-    echo "environment: builds of torch for this machine are out of reach; the usual one brings CUDA libraries, gigabytes on Linux" >&2
+    echo "environment: builds of torch for this machine are out of reach; the usual one brings gigabytes on Linux" >&2
     "${install[@]}" -r "$ROOT/requirements.lock"
   fi
   "${install[@]}" --no-deps --no-build-isolation -e "$ROOT"
