@@ -180,6 +180,7 @@ def test_tensors_are_named_by_their_order(package):
     found = weights.resolve(LITE1, "imagenet")
     assert list(found.state) == list(state) and all(torch.equal(found.state[name], state[name]) for name in state)
     assert found.preprocessing.side == 240
+    assert weights.resolve(LITE1, weights.find_installed(LITE1)).description == found.description, "the file named by itself"
 
 
 @pytest.mark.parametrize(
