@@ -32,6 +32,7 @@ class Experiment:
             and otherwise left out.
         toy: has a toy scale of its own. A network that takes photos of one size only has none, nor has a row that differs
             from another one in what that scale takes away; the `quick` profile leaves both out.
+        rehearsal: runs with random weights in the place of pretrained ones, to show that it runs.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Experiment:
     needs_gpu: bool = False
     overnight: bool = False
     toy: bool = True
+    rehearsal: bool = False
 
     @property
     def is_constant(self) -> bool:

@@ -62,6 +62,11 @@ class Setting:
         """The photos as people look at them, all of each, uint8 (N, S, S, 3)."""
         return self._at(pixels.SIDE, Framing.PAD)
 
+    @property
+    def native_side(self) -> int:
+        """The side that the photos have by themselves, in px."""
+        return self.decoded.native_side if self.decoded else self.pixels.shape[1]
+
     def _at(self, side: int, framing: Framing) -> np.ndarray:
         if self.decoded is None or (self.decoded.kept_side(side), self.decoded.framing(framing)) == (pixels.SIDE, Framing.CROP):
             return self.pixels

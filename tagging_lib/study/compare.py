@@ -36,9 +36,9 @@ def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
     """One line a finished row: test micro-F1 with its interval, beside the original's.
 
     micro_f1 is the mean over the seeds, and so is what low and high are the interval of; two rows without a letter in
-    common in `letters` differ significantly. The other scores are those of the first seed.
+    common in `letters` differ significantly. The other scores are those of the first seed. Rehearsals stand last.
     """
-    results = study.finished(names)
+    results = sorted(study.finished(names), key=lambda result: result.experiment.rehearsal)
     letters = grouping.groups(study.truth("test"), [answers(study, result) for result in results])
     lines = [_headline_line(study, result, shared) for result, shared in zip(results, letters, strict=True)]
     return pd.DataFrame(lines, columns=HEADLINE)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tagging_lib.data.corpus import SAMPLE
+from tagging_lib.data.pixels import SIDE
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs import rows
 from tagging_lib.runs.experiment import Experiment, SelfTrained
 
 AUTO = "auto"
+MOST_ENLARGED = 2  # times: what a row may see beyond the photos' own size
 
 
 class LeftOut(NamedTuple):
@@ -49,12 +51,22 @@ class Profile:
         """The row as this profile runs it."""
         return rows.quick(experiment) if self.toy else experiment
 
-    def refusal(self, experiment: Experiment, *, unlabelled: bool, is_finished: Callable[[], bool]) -> LeftOut | None:
-        """Why the row is left out, or None for one that runs, or need not run because it is finished."""
+    def refusal(
+        self, experiment: Experiment, *, unlabelled: bool, native_side: int, is_finished: Callable[[], bool]
+    ) -> LeftOut | None:
+        """Why the row is left out, or None for one that runs, or need not run because it is finished.
+
+        Args:
+            unlabelled: the study has unlabelled photos.
+            native_side: of the corpus' photos, in px.
+        """
         if self.toy and not experiment.toy:
             return NO_TOY_SCALE
         if isinstance(experiment, SelfTrained) and not unlabelled:
             return NO_UNLABELLED
+        if experiment.side > MOST_ENLARGED * max(native_side, SIDE) and not is_finished():
+            reason = f"looks at {experiment.side} px, and the photos of this corpus have {native_side} px"
+            return LeftOut(reason, "take the row of the same network at a smaller side")
         too_slow = experiment.needs_gpu and not self.gpu
         if (too_slow or (experiment.overnight and not self.overnight)) and not is_finished():
             if too_slow:

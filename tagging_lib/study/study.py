@@ -127,6 +127,7 @@ class Study:
             left_out = self.profile.refusal(
                 experiment,
                 unlabelled=self.unlabelled is not None,
+                native_side=self.setting.native_side,
                 is_finished=lambda experiment=experiment: is_finished(experiment, self.setting),  # type: ignore[misc]
             )
             try:
