@@ -124,12 +124,7 @@ class Study:
         found = []
         for name in names:
             experiment = self.row(name)
-            left_out = self.profile.refusal(
-                experiment,
-                unlabelled=self.unlabelled is not None,
-                native_side=self.setting.native_side,
-                is_finished=lambda experiment=experiment: is_finished(experiment, self.setting),  # type: ignore[misc]
-            )
+            left_out = self.profile.refusal(experiment, self.setting)
             try:
                 if left_out is None:
                     seeds = self.seeds[:1] if experiment.is_constant else self.seeds
