@@ -239,8 +239,9 @@ def save_model(training: Training, path: Path, *, complete: bool = False) -> Non
         for name, tensor in training.tagger.state_dict().items()
         if name in names
     }
+    spec = training.spec | {"complete": names == set(training.tagger.state_dict())}
     with files.replacing(path) as temporary:
-        save_file(state, str(temporary), metadata={"tagging": json.dumps(training.spec | {"complete": complete})})
+        save_file(state, str(temporary), metadata={"tagging": json.dumps(spec)})
 
 
 def load_state(tagger: Tagger, path: Path, *, complete: bool = False) -> None:
