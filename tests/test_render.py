@@ -123,7 +123,7 @@ def report(outputs):
     finish(
         outputs,
         "02_second",
-        nbformat.v4.new_markdown_cell("## A section\n\n## A section"),
+        nbformat.v4.new_markdown_cell("## A section\n\n## A section\n\n## A section 2"),
         code(
             'T.numbers(S.save_table(t, "02_scores"))',
             shown({"text/html": {"saved_as": "02_scores"}}, text_html=table, text_plain="t"),

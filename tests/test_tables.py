@@ -163,7 +163,3 @@ def test_tables_without_rows_or_columns(table):
     assert tables.to_html(table).count("<tr>") == 1 + len(table)
     assert len(tables.to_markdown(table).splitlines()) == 2 + len(table)
     assert str(tables.numbers(table))
-
-
-def test_described_lists_a_mapping():
-    assert tables.described({"micro_f1": 0.5, "photos": 1200}).iloc[:, 1].tolist() == ["0.500", "1,200"]

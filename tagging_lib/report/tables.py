@@ -272,11 +272,6 @@ def escape_markdown(text: object) -> str:
     return MARKDOWN_SIGNS.sub(r"\\\1", single)
 
 
-def described(values: Mapping[str, Any]) -> pd.DataFrame:
-    """A mapping as a table of two columns, for scores of one answer or the facts of a run."""
-    return pd.DataFrame({"": [str(key).replace("_", " ") for key in values], "value": [_text(v, 3) for v in values.values()]})
-
-
 def _texts(table: pd.DataFrame) -> list[list[str]]:
     return [[_text(value, 3) for value in row] for row in table.itertuples(index=False, name=None)]
 

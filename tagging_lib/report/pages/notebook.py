@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -66,23 +67,29 @@ class Page:
         return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+def anchor(heading: str) -> str:
+    """What a link to the heading ends in: its letters and digits, with hyphens between words."""
+    return re.sub(r"\W+", "-", heading.lower()).strip("-") or "section"
+
+
 class _Prose(mistune.HTMLRenderer):
     """Markdown to HTML: raw HTML shown as text, headings with anchors, images from the report's folder alone."""
 
     def __init__(self) -> None:
         super().__init__(escape=True)
         self.sections: list[tuple[str, str]] = []
-        self._anchors: dict[str, int] = {}
+        self._anchors: set[str] = set()
 
     def heading(self, text: str, level: int, **attrs: Any) -> str:
         plain = Markup(text).striptags()
-        anchor = re.sub(r"[^\w]+", "-", plain.lower()).strip("-") or "section"
-        self._anchors[anchor] = self._anchors.get(anchor, 0) + 1
-        if self._anchors[anchor] > 1:
-            anchor += f"-{self._anchors[anchor]}"
+        place = alone = anchor(plain)
+        others = itertools.count(2)
+        while place in self._anchors:
+            place = f"{alone}-{next(others)}"
+        self._anchors.add(place)
         if level == 2:
-            self.sections.append((anchor, plain))
-        return f'<h{level} id="{escape(anchor)}">{text}</h{level}>\n'
+            self.sections.append((place, plain))
+        return f'<h{level} id="{place}">{text}</h{level}>\n'
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         notebook = NOTEBOOK_LINK.match(url)
