@@ -115,12 +115,14 @@ class Page(Figure):
 
     heading: str = ""
     shows_photos: bool = False  # photos are the corpus': a published report may have to do without them
+    saved_as: str = ""  # the name of its files, which a report's page links to; `Study.save_figure` sets it
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
         width = round(self.get_figwidth() * CSS_PIXELS_PER_INCH)
-        return buffer.getvalue(), {"width": width, "alt": self.heading, "photos": self.shows_photos}
+        about = {"width": width, "alt": self.heading, "photos": self.shows_photos, "saved_as": self.saved_as}
+        return buffer.getvalue(), about
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
         """As `Figure.savefig`; equal figures give equal SVG files, without a date or random ids."""
