@@ -16,7 +16,7 @@ from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.report import figures, tables
 from tagging_lib.report.pages import render
-from tagging_lib.study.study import open as open_study
+from tagging_lib.study.opening import open_study
 from tagging_lib.study.study import write_figure
 from tagging_lib.workflow import publish, records
 
