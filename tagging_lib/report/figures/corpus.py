@@ -27,6 +27,7 @@ from tagging_lib.report.figures.style import (
     nothing_to_show,
     percent,
     quoted,
+    sheet,
     styled,
 )
 

@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import FuncFormatter
 
-from tagging_lib.report.figures.style import EMPTY, QUIET, SHADES, SMALL, Sheet, bare, clean, name, percent, readable_on
+from tagging_lib.report.figures.style import EMPTY, QUIET, SHADES, SMALL, Sheet, bare, clean, name, percent, readable_on, sheet
 
 NUMBERED = 16  # labels: with more, numbers of SMALL points would not fit into the cells
 

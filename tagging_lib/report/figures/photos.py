@@ -24,6 +24,7 @@ from tagging_lib.report.figures.style import (
     listed,
     nothing_to_show,
     quoted,
+    sheet,
     styled,
     written,
 )

@@ -35,6 +35,7 @@ from tagging_lib.report.figures.style import (
     percent,
     quoted,
     readable_on,
+    sheet,
     styled,
     tint,
     wrapped,

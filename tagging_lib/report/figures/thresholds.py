@@ -24,6 +24,7 @@ from tagging_lib.report.figures.style import (
     name,
     nothing_to_show,
     percent,
+    sheet,
     styled,
 )
 

@@ -21,6 +21,7 @@ from tagging_lib.report.figures.style import (
     bare,
     clean,
     nothing_to_show,
+    sheet,
     styled,
     wrapped,
 )

@@ -21,7 +21,7 @@ FILE = "original.html"
 CONTENT = "original.json"
 
 
-def content(made: dict[str, pd.DataFrame], drawn: dict[str, style.Page], *, photos: int, same_order: bool) -> dict[str, Any]:
+def content(made: dict[str, pd.DataFrame], drawn: dict[str, style.Sheet], *, photos: int, same_order: bool) -> dict[str, Any]:
     """What the page shows, in order: headings, sentences in Markdown computed from the tables, tables and figures."""
     blocks: list[dict[str, Any]] = []
 
