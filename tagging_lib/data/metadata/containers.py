@@ -38,7 +38,7 @@ def read_blocks(path: Path) -> Blocks:
                 try:
                     read(source, blocks)
                 except BrokenError as error:
-                    blocks.problems.append(str(error))
+                    blocks.report(str(error))
                 return blocks
     except OSError as error:
         raise TaggingError(f"{path} cannot be read ({error.strerror}): check the file and its permissions") from error
@@ -114,7 +114,7 @@ def _read_resources(content: bytes, blocks: Blocks) -> None:
     try:
         iptc.read_resources(content, blocks)
     except BrokenError as error:
-        blocks.problems.append(f"Photoshop's resources cannot be read whole ({error})")
+        blocks.report(f"Photoshop's resources cannot be read whole ({error})")
 
 
 def _add_extension(extensions: list[bytes], blocks: Blocks) -> None:
@@ -127,7 +127,7 @@ def _add_extension(extensions: list[bytes], blocks: Blocks) -> None:
         if hashlib.md5(packet).hexdigest().upper().encode() == name.upper():
             blocks.add("xmp", packet)
         else:
-            blocks.problems.append("extended XMP is not whole")
+            blocks.report("extended XMP is not whole")
 
 
 def _read_trailers(source: Source, blocks: Blocks) -> None:
@@ -191,7 +191,7 @@ def _read_profile(name: bytes, text: bytes, blocks: Blocks) -> None:
     try:
         content = bytes.fromhex(text.strip().split(b"\n", 2)[2].decode("ascii"))
     except (ValueError, IndexError):
-        blocks.problems.append(f"the profile {name.decode('latin-1')!r} is not hexadecimal")
+        blocks.report(f"the profile {name.decode('latin-1')!r} is not hexadecimal")
         return
     content = content.removeprefix(XMP_HEADER)
     if content.startswith(b"\x1c"):

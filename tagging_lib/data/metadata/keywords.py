@@ -128,16 +128,19 @@ def _fields(blocks: Blocks, *, strict: bool) -> tuple[dict[str, list[str]], list
     for record in blocks.iptc:
         found, problem = iptc.keywords(record)
         fields["iptc"] = fields.get("iptc") or _clean(found, blocks)
-        blocks.problems += [problem] if problem else []
+        if problem:
+            blocks.report(problem)
     if strict and not blocks.xmp:
         raise BrokenError("no XMP is in it")
+    if len(blocks.xmp) > MAX_PACKETS:
+        blocks.report(f"more than {MAX_PACKETS} packets of XMP: the rest is left out")
     for packet in blocks.xmp[:MAX_PACKETS]:
         try:
             _add_packet(xmp.parse(packet, WANTED), blocks, fields, paths)
         except BrokenError as error:
             if strict:
                 raise
-            blocks.problems.append(str(error))
+            blocks.report(str(error))
     for value in blocks.xp_keywords:
         text = value[: len(value) // 2 * 2].decode("utf-16-le", "replace").split("\0")[0]
         fields["xp_keywords"] = _clean(text.split(";"), blocks)
@@ -197,7 +200,7 @@ def _acdsee_paths(text: str, blocks: Blocks) -> Iterator[str]:
     try:
         yield from walk(xmp.parse_plain(text), "") if text.strip() else ()
     except BrokenError as error:
-        blocks.problems.append(f"ACDSee's categories: {error}")
+        blocks.report(f"ACDSee's categories: {error}")
 
 
 def _clean(found: Iterable[str], blocks: Blocks) -> list[str]:
@@ -207,11 +210,11 @@ def _clean(found: Iterable[str], blocks: Blocks) -> list[str]:
         keyword = unicodedata.normalize("NFC", keyword[: MAX_LENGTH + 1])
         keyword = re.sub(r"\s*[\r\n\t]\s*", " ", keyword).strip("\ufeff\0 ").strip()
         if len(keyword) > MAX_LENGTH:
-            blocks.problems.append(f"a keyword of over {MAX_LENGTH} letters is left out: {keyword[:40]!r}…")
+            blocks.report(f"a keyword of over {MAX_LENGTH} letters is left out: {keyword[:40]!r}…")
         elif any(unicodedata.category(letter) == "Cc" for letter in keyword):
-            blocks.problems.append(f"a keyword with control characters is left out: {keyword[:40]!r}")
+            blocks.report(f"a keyword with control characters is left out: {keyword[:40]!r}")
         elif len(kept) == MAX_KEYWORDS:
-            blocks.problems.append(f"more than {MAX_KEYWORDS} keywords: the rest is left out")
+            blocks.report(f"more than {MAX_KEYWORDS} keywords: the rest is left out")
             break
         elif keyword:
             kept.append(keyword)
