@@ -23,6 +23,7 @@ LEVELS = "|"  # between the levels of a path, as Lightroom writes it
 SUBJECT = "http://purl.org/dc/elements/1.1/ subject"
 HIERARCHICAL_SUBJECT = "http://ns.adobe.com/lightroom/1.0/ hierarchicalSubject"
 TAGS_LIST = "http://www.digikam.org/ns/1.0/ TagsList"
+GIVEN = "urn:tagging-lib:xmp/1.0/ given"  # tags of ours, as `tagging_lib.inference.xmp` notes them: `dc:subject=beach`
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/ "
 MWG = "http://www.metadataworkinggroup.com/schemas/keywords/ "
 # Field, property of XMP, and what stands between levels (empty: the keywords are flat).
@@ -35,6 +36,7 @@ PROPERTIES = (
     ("mediapro", "http://ns.iview-multimedia.com/mediapro/1.0/ CatalogSets", "|"),
     ("mediapro", "http://ns.microsoft.com/expressionmedia/1.0/ CatalogSets", "|"),
     ("acdsee_flat", ACDSEE + "keywords", ""),
+    ("given", GIVEN, ""),
     ("pdf_keywords", "http://ns.adobe.com/pdf/1.3/ Keywords", ""),
 )
 TREES = {MWG + "Keywords": "mwg_hierarchy", ACDSEE + "categories": "acdsee"}
@@ -50,7 +52,7 @@ class Keywords:
     Attributes:
         keywords: what counts, in the order of the file, each once, NFC.
         fields: all that was found, by field (`iptc`, `dc_subject`, `lr_hierarchical`, `digikam_tagslist`, `xp_keywords`, …), as
-            written but for blanks; a field with nothing is left out.
+            written but for blanks; a field with nothing is left out. `given` tells which tags a model of ours gave.
         source: the file that they are from: the photo, or an XMP file beside it.
         problems: what could not be read or contradicts, each in a line that names the file.
     """
