@@ -173,8 +173,10 @@ CONTAINERS = {
         profile("8bim", resource(0x0404, record(b"sea", "Straße".encode())))[1]))),
     "PNG, profile named by two words": png((b"tEXt", b"Raw profile type iptc\0\nIPTC profile\n 30\n"
         + resource(0x0404, record(b"sea", "Straße".encode())).hex().encode())),
+    "PNG, text": png((b"tEXt", b"XML:com.adobe.xmp\0" + SEA)),
     "PNG, EXIF": png((b"eXIf", exif("sea;Straße", ">"))),
     "WebP": b"RIFF" + struct.pack("<I", 12 + len(SEA)) + b"WEBPXMP " + struct.pack("<I", len(SEA)) + SEA,
+    "WebP, early": b"RIFF" + struct.pack("<I", 12 + len(SEA)) + b"WEBPXMP\0" + struct.pack("<I", len(SEA)) + SEA,
     "TIFF": tiff(packet().encode(), record(b"sea", "Straße".encode())),
     "GIF": gif(SEA),
     "PSD": psd(resource(0x0404, record(b"sea", "Straße".encode())) + resource(0x0424, SEA)),
