@@ -163,7 +163,7 @@ def predict(
     model: Annotated[str, typer.Argument(help="outputs/final, the folder of a run, or a row's name.", show_default=False)],
     photos: Annotated[list[Path], typer.Argument(help="Folders or zips of photos.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and predictions.txt.")] = Path("."),
-    threshold: Annotated[float | None, typer.Option(help="Probability that a label has to reach; by default the model's.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Probability from which a label is given, not the model's.")] = None,
     sidecars: Annotated[bool, typer.Option("--sidecars", help="Write a JSON for each photo, too.")] = False,
     xmp: Annotated[
         bool, typer.Option("--xmp", help="Write the tags to photo.jpg.xmp beside each photo, which photo programs read.")
