@@ -84,13 +84,15 @@ def model_folder(folder: Path, network: str, side: int) -> Path:
         "trained": "all",
         "dropout": 0.0,
         "side": side,
+        "kept_side": pixels.SIDE,
+        "framing": "crop",
         "preprocessing": dataclasses.asdict(IMAGENET),
         "options": built.options,
         "labels": list(LABELS),
     }
     module: nn.Module = built
     none = None
-    kept = trainer.Trained(built, module, none, History([], 0, 0.0), spec, IMAGENET)  # type: ignore[arg-type]
+    kept = trainer.Training(built, module, none, History([], 0, 0.0), spec, IMAGENET, {})  # type: ignore[arg-type]
     trainer.save_model(kept, folder / "model.safetensors", complete=True)
     described = {"labels": list(LABELS), "threshold": 0.5, "network": spec}
     files.write_json(folder / "model.json", described | {"sha256": files.sha256(folder / "model.safetensors")})

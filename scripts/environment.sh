@@ -23,25 +23,37 @@ find_python() { # the interpreter for a new environment; those that the pinned p
 
 works() { "$@" --version >/dev/null 2>&1; }
 
+# uv chooses the build of torch that suits the machine: without an NVIDIA card one that is gigabytes smaller.
+install_for_this_machine() { # UV PYTHON: fails within seconds where these builds are out of reach
+  local install=("$1" pip install --quiet --torch-backend="${UV_TORCH_BACKEND:-auto}" --python "$2" -r "$ROOT/requirements.lock")
+  # The rehearsal asks for every package, and does not wait for a host that does not answer.
+  UV_HTTP_RETRIES=1 UV_HTTP_CONNECT_TIMEOUT=5 UV_HTTP_TIMEOUT=10 "${install[@]}" --dry-run --no-deps >/dev/null 2>&1 &&
+    "${install[@]}"
+}
+
 make_environment() { # VENV
-  local venv=$1 base
+  local venv=$1 python="$1/bin/python" base uv install
   base=$(find_python) || base=""
   if works uv; then
+    uv=uv
     # uv fetches an interpreter itself where the machine has none.
-    [ -x "$venv/bin/python" ] && works "$venv/bin/python" || uv venv --quiet --clear --python "${base:-3.12}" "$venv"
-    uv pip install --quiet --python "$venv/bin/python" -r "$ROOT/requirements.lock"
-    uv pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e "$ROOT"
+    works "$python" || uv venv --quiet --clear --python "${base:-3.12}" "$venv"
+    install=(uv pip install --quiet --python "$python")
   else
     if [ -z "$base" ]; then
       echo "environment: no Python 3.11 or newer found: install one, or uv, and run this again" >&2
       return 2
     fi
-    if ! { [ -x "$venv/bin/python" ] && works "$venv/bin/python" -m pip; }; then
-      "$base" -m venv --clear "$venv"
-    fi
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$ROOT/requirements.lock"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT"
+    works "$python" -m pip || "$base" -m venv --clear "$venv"
+    install=("$python" -m pip install --quiet --disable-pip-version-check)
+    uv="$venv/bin/uv"
+    works "$uv" || "${install[@]}" --retries 1 --timeout 10 uv >/dev/null 2>&1 || true
   fi
+  if ! { works "$uv" && install_for_this_machine "$uv" "$python"; }; then
+    echo "environment: builds of torch for this machine are out of reach; the usual one brings gigabytes on Linux" >&2
+    "${install[@]}" -r "$ROOT/requirements.lock"
+  fi
+  "${install[@]}" --no-deps --no-build-isolation -e "$ROOT"
 }
 
 use_environment() { # EXTRA...

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -74,9 +75,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary = building / path.name
         yield temporary
         # Some writers make private files; what the study writes is as readable as anything else the user writes.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(_usual_mode(building))
         _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
@@ -144,6 +143,17 @@ def storage_error(error: BaseException, path: str | Path | None = None) -> Taggi
         return None
     where = path if path is not None else getattr(error, "filename", None) or "a file"
     return TaggingError(f"{where} cannot be written ({os.strerror(number)}): {REMEDIES[number]}")
+
+
+def _usual_mode(folder: Path) -> int:
+    """The mode of a file that this process makes there; asking for the umask would set it for all threads meanwhile."""
+    probe = folder / ".mode"
+    descriptor = os.open(probe, os.O_CREAT | os.O_WRONLY, 0o666)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        probe.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -160,18 +160,21 @@ def train(
 
 @app.command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as outputs/final.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="outputs/final, the folder of a run, or a row's name.", show_default=False)],
     photos: Annotated[list[Path], typer.Argument(help="Folders or zips of photos.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder for predictions.csv and predictions.txt.")] = Path("."),
     sidecars: Annotated[bool, typer.Option("--sidecars", help="Write a JSON for each photo, too.")] = False,
     device: Device = "auto",
+    outputs: Outputs = "outputs",
     data: DataFolder = Path("data"),
 ) -> None:
     """Tag photos with a trained model: a CSV with names and probabilities, and a 0/1 text file."""
     from tagging_lib.data.corpus import open_photos
     from tagging_lib.inference.predict import predict_photos
     from tagging_lib.models.device import choose
+    from tagging_lib.runs import kept
 
+    folder = Path(model) if (Path(model) / "model.json").exists() else kept.run_folder(model, Path(outputs))
     taken: dict[str, int] = {}
     for path in photos:
         opened = open_photos(path, data_dir=data)
@@ -179,7 +182,7 @@ def predict(
         again = f"-{taken[opened.name]}" if taken[opened.name] > 1 else ""  # folders of one name, in different places
         target = out if len(photos) == 1 else out / f"{opened.name}{again}"
         table = predict_photos(
-            model, opened, outputs=target, device=choose(device), sidecars=sidecars
+            folder, opened, outputs=target, device=choose(device), sidecars=sidecars
         )
         say(f"{len(table)} photos tagged: {target / 'predictions.csv'}, {target / 'predictions.txt'}")
 
@@ -250,8 +253,9 @@ def export_figures(
 ) -> None:
     """Write a run's confusion matrix, threshold curves, scores per label and calibration as PNG and SVG."""
     from tagging_lib.report import export
+    from tagging_lib.runs import kept
 
-    for path in export.export_figures(export.find_run(run, Path(outputs)), out):
+    for path in export.export_figures(kept.run_folder(run, Path(outputs)), out):
         say(str(path))
 
 

@@ -24,17 +24,9 @@ def station(module: str) -> int:
 
 
 def imports(tree: ast.AST, known=SOURCES) -> list[tuple[str, int]]:
-    """Modules of the package that the code imports anywhere, functions included, with the line; not those for types only."""
-    for_types = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
-        for node in ast.walk(block)
-    }
+    """Modules of the package that the code imports anywhere, in functions and for types alone too, with the line."""
     found = []
     for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -95,7 +87,7 @@ def test_the_finders_find():
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
     assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
     hidden = "def f():\n from tagging_lib.data import corpus\nif TYPE_CHECKING:\n import tagging_lib.cli"
-    assert imports(ast.parse(hidden)) == [("tagging_lib.data.corpus", 2)]
+    assert imports(ast.parse(hidden)) == [("tagging_lib.data.corpus", 2), ("tagging_lib.cli", 4)]
     assert station("tagging_lib.files") < station("tagging_lib.data.corpus") < station("tagging_lib.cli")
 
 
@@ -149,6 +141,18 @@ def test_the_library_does_not_print():
         return any(isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "print" for n in ast.walk(tree))
 
     assert [module for module, tree in TREES.items() if printing(tree)] == []
+
+
+def test_modules_stay_small():
+    lines = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in SOURCES.items()}
+    assert {module: count for module, count in lines.items() if count > 350} == {}
+
+
+def test_the_study_knows_none_of_its_askers():
+    askers = {f"tagging_lib.study.{name}" for name in ("compare", "ensembles", "mirror", "review", "final", "chosen")}
+    for module in ("study", "profiles", "opening", "describe"):
+        known = {name for name, _ in imports(TREES[f"tagging_lib.study.{module}"])}
+        assert not known & askers and not any(name.startswith("tagging_lib.report") for name in known)
 
 
 def test_reading_a_corpus_imports_nothing_heavy():

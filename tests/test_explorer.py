@@ -63,9 +63,9 @@ def indices():
 def rows(corpus, indices):
     truth = corpus.targets[indices]
     return [
-        explorer.Row("first", "First <i>row</i>", answers(truth, 1).astype(np.float32), 0.3),
-        explorer.Row("second", "Second row", answers(truth, 2, 0.35), np.array([0.5, 0.4, 0.3, 0.25, 0.6])),
-        explorer.Row("third", "Third row", answers(truth, 3, 0.5).astype(np.float32), 0.5),
+        explorer.Answers("first", "First <i>row</i>", answers(truth, 1).astype(np.float32), 0.3),
+        explorer.Answers("second", "Second row", answers(truth, 2, 0.35), np.array([0.5, 0.4, 0.3, 0.25, 0.6])),
+        explorer.Answers("third", "Third row", answers(truth, 3, 0.5).astype(np.float32), 0.5),
     ]
 
 
@@ -121,10 +121,10 @@ def test_nothing_of_a_corpus_becomes_markup_and_nothing_foreign_may_run(html):
 
 
 def test_without_photos_the_numbers_stay_and_no_picture_does(html):
-    bare = explorer.page(explorer.blocks(html), photos=False)
+    bare = explorer.to_html(explorer.blocks(html), photos=False)
     assert data_of(bare) == data_of(html) and explorer.blocks(bare)["photos"] == ""
     assert len(html) - len(bare) == len(explorer.blocks(html)["photos"]) > 0
-    assert explorer.page(explorer.blocks(html)) == html, "rendering a page again changes nothing"
+    assert explorer.to_html(explorer.blocks(html)) == html, "rendering a page again changes nothing"
     with pytest.raises(TaggingError, match="06_error_analysis"):
         explorer.blocks("<p>another page")
 
@@ -137,12 +137,12 @@ def test_wrong_answers_are_refused(corpus, indices):
         (np.zeros((N, L)), np.array([0.5, 0.5]), "threshold"),
     ):
         with pytest.raises(ValueError, match=named):
-            explorer.write(corpus, indices, [explorer.Row("r", "r", probabilities, threshold)])
+            explorer.write(corpus, indices, [explorer.Answers("r", "r", probabilities, threshold)])
 
 
 def test_a_page_that_grows_too_large_gives_up_rows_then_photos(corpus, indices, rows, monkeypatch, caplog):
     few, pixels = indices[:20], np.random.default_rng(0).integers(0, 255, (40, 128, 128, 3), dtype=np.uint8)
-    short = [explorer.Row(row.name, row.title, row.probabilities[: len(few)], row.threshold) for row in rows]
+    short = [explorer.Answers(row.name, row.title, row.probabilities[: len(few)], row.threshold) for row in rows]
     whole = explorer.write(corpus, few, short, pixels)
     monkeypatch.setattr(explorer, "MOST_NUMBER_BYTES", 1)
     reduced = explorer.write(corpus, few, short, pixels)
@@ -408,7 +408,7 @@ def test_numbers_that_need_all_their_digits_are_exported_whole(chromium, tmp_pat
     small = made_corpus(50, ("a", "b"))
     values = np.random.default_rng(5).random((50, 2)).astype(np.float32) ** 9
     path = tmp_path / "p.html"
-    path.write_text(explorer.write(small, np.arange(50), [explorer.Row("r", "r", values, 0.5)]), encoding="utf-8")
+    path.write_text(explorer.write(small, np.arange(50), [explorer.Answers("r", "r", values, 0.5)]), encoding="utf-8")
     tab = chromium.tab(path.as_uri())
     tab.choose("#sort", "number")
     table = exported(tab)
@@ -560,7 +560,7 @@ def test_photos_filtered_to_nothing_leave_a_sentence(tab):
 def test_small_and_odd_studies_behave(chromium, tmp_path, n, labels, row_count, pixels):
     corpus = made_corpus(n, labels, share=0.4)
     indices = np.arange(n)
-    made = [explorer.Row(f"r{i}", f"Row {i}", answers(corpus.targets[indices], i), 0.5) for i in range(row_count)]
+    made = [explorer.Answers(f"r{i}", f"Row {i}", answers(corpus.targets[indices], i), 0.5) for i in range(row_count)]
     path = tmp_path / "explorer.html"
     path.write_text(explorer.write(corpus, indices, made, photos_of(2 * n) if pixels else None), encoding="utf-8")
     tab = chromium.tab(path.as_uri())
@@ -588,7 +588,7 @@ def test_4000_photos_of_full_size_open_and_the_time_is_written_down(chromium, tm
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (40, 20, 20, 3), dtype=np.uint8)  # about as much detail as the real corpus' photos
     pictures = np.stack([np.asarray(Image.fromarray(picture).resize((128, 128), Image.Resampling.BICUBIC)) for picture in noise])
-    made = [explorer.Row(f"r{i}", f"Row {i}", random.random((FULL, 14), dtype=np.float32), 0.5) for i in range(6)]
+    made = [explorer.Answers(f"r{i}", f"Row {i}", random.random((FULL, 14), dtype=np.float32), 0.5) for i in range(6)]
 
     class Repeated:
         def __getitem__(self, index):

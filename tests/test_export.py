@@ -15,6 +15,7 @@ from PIL import Image
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics
 from tagging_lib.report import export
+from tagging_lib.runs import kept
 from tagging_lib.study.opening import open_study
 from tests.conftest import trained_row
 
@@ -58,7 +59,7 @@ def test_a_folder_can_be_given_and_figures_can_go_elsewhere_without_the_corpus(r
     shutil.copytree(run.folder, moved)
     shutil.rmtree(tmp_path / "outputs")
     shutil.rmtree(tmp_path / "tiny")
-    written = export.export_figures(export.find_run(moved, tmp_path / "outputs"), tmp_path / "elsewhere")
+    written = export.export_figures(kept.run_folder(moved, tmp_path / "outputs"), tmp_path / "elsewhere")
     assert len(written) == 8 and all(path.parent == tmp_path / "elsewhere" and path.stat().st_size for path in written)
 
 
@@ -67,17 +68,18 @@ def test_the_latest_of_several_runs_of_a_row_is_taken(tmp_path):
         folder = tmp_path / "runs" / "ffn1" / key
         folder.mkdir(parents=True)
         (folder / "result.json").write_text("{}")
+        (folder / "truth.npz").touch()
         os.utime(folder / "result.json", (1000 - age, 1000 - age))
-    assert export.find_run("ffn1", tmp_path).name == "new"
+    assert kept.run_folder("ffn1", tmp_path).name == "new"
 
 
 def test_mistakes_are_told_in_one_line(run, tmp_path):
     with pytest.raises(TaggingError, match=r"nothing is neither .* ffn1$"):
-        export.find_run("nothing", tmp_path / "outputs")
+        kept.run_folder("nothing", tmp_path / "outputs")
     with pytest.raises(TaggingError, match="tagging train"):
-        export.find_run("ffn1", tmp_path / "absent")
+        kept.run_folder("ffn1", tmp_path / "absent")
     shown = tagging("export-figures", "nothing", cwd=tmp_path)
     assert shown.returncode == 2 and len(shown.stderr.strip().splitlines()) == 1
     (run.folder / "truth.npz").write_bytes(b"damaged")
-    with pytest.raises(TaggingError, match=r"truth\.npz is damaged"):
+    with pytest.raises(TaggingError, match=r"the checksum of truth\.npz differs"):
         export.export_figures(run.folder)

@@ -51,3 +51,9 @@ def test_whoever_waits_for_a_lock_says_so_again_and_again(tmp_path, monkeypatch,
         assert done.is_set()
     holder.join()
     assert caplog.messages.count("waiting for the row") >= 2 and "unused" not in caplog.messages
+
+
+def test_writing_a_file_leaves_the_umask_of_the_process_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", lambda _: pytest.fail("other threads would make files of that mode meanwhile"))
+    files.write_text(tmp_path / "a.txt", "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]

@@ -30,7 +30,7 @@ def model_folder(folder, network):
     tagger = zoo.build(network, len(LABELS), side=SIDE, seed=3)
     spec = {"network": network, "trained": "all", "dropout": 0.0, "side": SIDE, "options": tagger.options, "labels": LABELS}
     spec["preprocessing"] = dataclasses.asdict(PREPROCESSING)
-    kept = trainer.Trained(tagger, tagger, None, History([], 0, 0.0), spec, PREPROCESSING)
+    kept = trainer.Training(tagger, tagger, None, History([], 0, 0.0), spec, PREPROCESSING, {})
     folder.mkdir()
     trainer.save_model(kept, folder / "model.safetensors", complete=True)
     described = {"labels": LABELS, "threshold": 0.4, "network": spec, "sha256": files.sha256(folder / "model.safetensors")}

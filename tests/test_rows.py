@@ -3,7 +3,9 @@ import dataclasses
 import pytest
 
 from tagging_lib.errors import TaggingError
+from tagging_lib.models import weights
 from tagging_lib.runs import rows
+from tagging_lib.runs.original import ORIGINAL
 
 REPORTED = {
     *("ffn1", "ffn2", "cnn", "resnet152_plain", "vgg16", "vgg16_bn", "resnet34", "resnet50", "resnet101", "resnet152"),
@@ -12,7 +14,7 @@ REPORTED = {
 
 
 def test_every_row_of_the_original_report_is_there():
-    assert set(rows.ORIGINAL) == REPORTED
+    assert set(ORIGINAL) == REPORTED
     assert {"constant", "densenet169", *REPORTED} <= set(rows.BY_NAME)
     assert len(rows.BY_NAME) == len(rows.ROWS)
 
@@ -50,10 +52,14 @@ def test_any_timm_network_is_a_row_and_a_wrong_name_is_an_error():
         rows.find("resnet51")
 
 
-def test_quick_rows_never_claim_pretrained_weights():
-    for row in map(rows.quick, rows.ROWS):
-        assert row.weights == "none"
-        assert ("random weights" in row.title) == (rows.find(row.name).weights == "imagenet")
+def test_quick_rows_have_the_weights_that_come_with_the_installation_and_rehearse_the_others():
+    kept = {row.name for row in map(rows.quick, rows.ROWS) if row.weights == "imagenet"}
+    assert {"lite0_head", "lite0_head_224"} <= kept
+    for row in rows.ROWS:
+        toy = rows.quick(row)
+        assert (toy.name in kept) == (row.trained == "head" and weights.find_installed(row.network) is not None)
+        assert toy.rehearsal == ("rehearsal" in toy.title) == (row.weights == "imagenet" and toy.name not in kept)
+        assert (toy.side == rows.QUICK_SIDE) == (toy.name not in kept and not row.is_constant)
 
 
 @pytest.mark.parametrize(("changed", "base"), [pair for pair in rows.ABLATIONS if not pair[0].endswith("_pseudo")])

@@ -77,7 +77,8 @@ def test_helpers_draw_their_share(tmp_path, monkeypatch):
 def test_it_draws_for_a_program_without_a_main_guard(how, tmp_path):
     # A helper process that runs its parent's script again would draw, fail or never end.
     program = (
-        f"from tagging_lib.data import sample\nsample.FEW = 2\nsample.draw({str(tmp_path / 'drawn')!r}, photos=4, side=16)\n"
+        "from tagging_lib.sample import corpus as sample\nsample.FEW = 2\n"
+        f"sample.draw({str(tmp_path / 'drawn')!r}, photos=4, side=16)\n"
     )
     (tmp_path / "program.py").write_text(program)
     argument = "-" if how == "standard input" else str(tmp_path / "program.py")
@@ -174,3 +175,17 @@ def test_test_photos_come_without_annotations(tmp_path):
     drawn = sample.draw_test(tmp_path / "test", photos=3, side=16)
     assert sorted(contents(drawn)) == ["images/im1.jpg", "images/im2.jpg", "images/im3.jpg"]
     assert len(corpus.open_photos(drawn)) == 3
+
+
+def test_what_is_learnt_on_some_photos_is_found_on_others(tmp_path):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    photos, learnt = 240, 160
+    folder = sample.draw(tmp_path / "drawn", photos=photos, seed=0, side=32)
+    seen = np.array([pixels(folder, number)[::4, ::4].ravel() / 255 for number in range(1, photos + 1)])
+    deck = sample.plan(photos, 0)
+    for label in ("portrait", "night"):
+        true = np.array([label in labels for labels in deck])
+        given = LogisticRegression(C=0.01, max_iter=500).fit(seen[:learnt], true[:learnt]).predict_proba(seen[learnt:])[:, 1]
+        assert roc_auc_score(true[learnt:], given) > 0.65, label  # 0.5 is what a constant answer has

@@ -14,6 +14,7 @@ from tagging_lib.models import preprocessing, zoo
 from tagging_lib.runs import kept, rows, trainer
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
+from tagging_lib.runs.original import LABELS
 from tagging_lib.study import chosen, compare, final, opening, profiles
 from tagging_lib.study.opening import open_study
 from tests.conftest import trained_row
@@ -168,6 +169,20 @@ def test_rows_without_their_weights_are_left_out_with_reason_and_remedy(on_cpu, 
 def test_rows_for_a_gpu_are_left_out_without_one(on_cpu):
     assert on_cpu.run(["resnet152"]) == []
     assert on_cpu.left_out.iloc[0].tolist() == ["ResNet-152", *profiles.TOO_SLOW]
+
+
+def test_the_originals_networks_from_scratch_are_left_to_whoever_asks_for_them(on_cpu):
+    assert on_cpu.run(["ffn1"]) == []
+    assert "reproduces the original study" in on_cpu.left_out.reason[0]
+    assert "`tagging train ffn1`" in on_cpu.left_out["how to get it"][0]
+    labels = np.zeros((len(on_cpu.corpus), len(LABELS)), dtype=np.uint8)
+    originals = dataclasses.replace(on_cpu.setting, corpus=dataclasses.replace(on_cpu.corpus, labels=LABELS, targets=labels))
+    assert profiles.CPU.refusal(on_cpu.row("ffn1"), originals) is None
+
+
+def test_a_row_that_looks_at_much_more_than_the_photos_have_is_left_out(on_cpu):
+    assert on_cpu.run(["lite0_head_384"]) == []
+    assert on_cpu.left_out.reason[0] == "looks at 384 px, and the photos of this corpus have 32 px"
 
 
 @pytest.mark.parametrize(

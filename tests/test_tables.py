@@ -73,16 +73,17 @@ def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_o
     frame = tables.headline(headline()).frame
     assert frame["Micro-F1 [95 %]"].tolist() == ["0.316 [0.300, 0.330]", "0.759 [0.746, 0.770]"]
     assert frame["Original F1"].tolist() == ["–", "0.759"]
-    assert frame["Training time"].tolist() == ["0.0 s", "42 min 22 s"]
+    assert frame["Time"].tolist() == ["0.0 s", "42 min 22 s"]
     assert frame["Seeds"].tolist() == ["1", "3 (± 0.004)"]
     assert "Macro-F1" not in frame and "Group" not in frame
-    assert tables.headline(headline().assign(groups=["", "ab"])).frame["Group"].tolist() == ["–", "ab"]
+    assert tables.headline(headline().assign(letters=["", "ab"])).frame["Group"].tolist() == ["–", "ab"]
     assert "Seeds" not in tables.headline(headline().assign(seeds=1)).frame
-    made_of = headline().assign(epochs=[0, 25], weights="none", ratio_of_f1=[NAN, 1.1])
+    spent = {"train_seconds": [0.0, 2542.0], "feature_seconds": [0.0, 0.0]}
+    made_of = headline().assign(epochs=[0, 25], weights="none", ratio_of_f1=[NAN, 1.1], **spent)
     assert list(tables.headline(made_of).frame) == list(frame), "what rows are made of stands in a table of its own"
     details = tables.details(made_of)
-    assert list(details.frame) == ["Row", "Weights", "Epochs", "Micro-F1", "F1 train ÷ validation", "Training time"]
-    assert details.frame.iloc[1].tolist() == ["Row | A", "none", "25", "0.759", "1.100", "42 min 22 s"]
+    assert list(details.frame) == ["Row", "Weights", "Epochs", "Micro-F1", "F1 train ÷ validation", "Training time", "Features"]
+    assert details.frame.iloc[1].tolist() == ["Row | A", "none", "25", "0.759", "1.100", "42 min 22 s", "0.0 s"]
     assert '<table class="headline">' in details._repr_html_()
 
 

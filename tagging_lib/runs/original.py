@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# The labels of its corpus, in the order of its columns.
+LABELS = (
+    *("baby", "bird", "car", "clouds", "dog", "female", "flower"),
+    *("male", "night", "people", "portrait", "river", "sea", "tree"),
+)
+
 
 @dataclass(frozen=True)
 class OriginalScore:

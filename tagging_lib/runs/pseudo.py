@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tagging_lib.data import pixels
+from tagging_lib.data.decoding import Framing
 from tagging_lib.data.splits import Split
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import ensemble
@@ -77,9 +79,11 @@ def unlabelled(setting: Setting, targets: np.ndarray | None = None) -> Setting:
     photos, labels, none = setting.unlabelled.photos, setting.corpus.labels, np.empty(0, dtype=np.int64)
     if targets is None:
         targets = np.zeros((len(photos), len(labels)), dtype=np.float32)
+    decoded = pixels.Decoded(photos, setting.unlabelled.cache_dir, like=setting.decoded)
     return _AllForTraining(
         corpus=dataclasses.replace(photos, labels=labels, targets=targets),
-        pixels=setting.unlabelled.pixels,
+        pixels=decoded.at(pixels.SIDE, Framing.CROP),
+        decoded=decoded,
         split=Split(np.arange(len(photos)), none, none, setting.split.rule, setting.split.seed),
         device=setting.device,
         outputs=setting.outputs,

@@ -9,7 +9,9 @@ import dataclasses
 from itertools import pairwise
 from typing import Any
 
+from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
+from tagging_lib.models import weights
 from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
@@ -31,7 +33,7 @@ HEAD_RECIPE = Recipe(
     augmentation=augment.NONE,
     monitor_threshold=0.4,
 )
-# The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixed photos against learning by heart.
+# The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixup against overfitting.
 STAGE_RECIPE = Recipe(
     epochs=4,
     learning_rate=2e-3,
@@ -68,12 +70,20 @@ def _fine_tune(name: str, title: str, network: str, group: str = "transfer", **c
 
 
 def _head(name: str, title: str, network: str, group: str = "transfer", **changes) -> Experiment:
-    changes.setdefault("views", 1)
-    changes.setdefault("recipe", HEAD_RECIPE)
-    return Experiment(name, title, group, network, weights=IMAGENET, trained=Trained.HEAD, **changes)
+    given: dict[str, Any] = {"views": 1, "recipe": HEAD_RECIPE, "framing": Framing.WHOLE} | changes
+    return Experiment(name, title, group, network, weights=IMAGENET, trained=Trained.HEAD, **given)
 
 
-def _stage(name: str, title: str, network: str, views: int, group: str = "transfer", recipe: Recipe = STAGE_RECIPE) -> Experiment:
+def _stage(
+    name: str,
+    title: str,
+    network: str,
+    views: int,
+    group: str = "transfer",
+    recipe: Recipe = STAGE_RECIPE,
+    side: int = 224,
+    toy: bool = True,
+) -> Experiment:
     return Experiment(
         name,
         title,
@@ -81,10 +91,12 @@ def _stage(name: str, title: str, network: str, views: int, group: str = "transf
         network,
         weights=IMAGENET,
         trained=Trained.LAST_STAGE,
-        side=224,
+        side=side,
+        framing=Framing.WHOLE,
         views=views,
         recipe=recipe,
         overnight=True,
+        toy=toy,
     )
 
 
@@ -95,6 +107,7 @@ def _self_trained(row: Experiment, *teachers: Experiment) -> SelfTrained:
 
 
 MOBILENET = "timm:mobilenetv1_100"
+LITE0, LITE2 = "timm:tf_efficientnet_lite0", "timm:tf_efficientnet_lite2"
 # Networks of later years by name of their rows: title, timm's name with the weights' tag, side in px that they were made for.
 MODERN = {
     "convnext_base": ("ConvNeXt-B", "timm:convnext_base.fb_in22k_ft_in1k", 224),
@@ -141,6 +154,10 @@ ROWS: tuple[Experiment, ...] = (
     _head("resnet152_head", "ResNet-152, head only", "resnet152", needs_gpu=True),
     _fine_tune("densenet169", "DenseNet-169", "densenet169"),
     _head("densenet169_head", "DenseNet-169, head only", "densenet169"),
+    _head("lite0_head", "EfficientNet-Lite0, head only", LITE0),
+    _head("lite0_head_224", "EfficientNet-Lite0 at 224 px, head only", LITE0, side=224),
+    _head("lite0_head_384", "EfficientNet-Lite0 at 384 px, head only", LITE0, side=384),
+    _head("lite2_head_384", "EfficientNet-Lite2 at 384 px, head only", LITE2, side=384, toy=False),
     _head("mobilenetv1_head", "MobileNet-V1, head only", MOBILENET),
     _head(
         "mobilenetv1_head_pos_weight",
@@ -156,7 +173,7 @@ ROWS: tuple[Experiment, ...] = (
         row
         for name, (title, network, side) in MODERN.items()
         for row in (
-            _fine_tune(name, title, network, side=side, recipe=WHOLE_RECIPE, toy=False),
+            _fine_tune(name, title, network, side=side, framing=Framing.WHOLE, recipe=WHOLE_RECIPE, toy=False),
             _head(f"{name}_head", f"{title}, head only", network, side=side, needs_gpu=True, toy=False),
         )
     ),
@@ -209,6 +226,9 @@ ROWS: tuple[Experiment, ...] = (
         toy=False,
     ),
     _head("densenet169_head_224", "DenseNet-169 at 224 px, head only", "densenet169", side=224, overnight=True),
+    _head("densenet169_head_384", "DenseNet-169 at 384 px, head only", "densenet169", side=384, overnight=True, toy=False),
+    _stage("lite2_stage_384", "EfficientNet-Lite2 at 384 px, last stage", LITE2, views=2, side=384, toy=False),
+    _stage("densenet169_stage_384", "DenseNet-169 at 384 px, last stage", "densenet169", views=2, side=384, toy=False),
     MOBILENET_STAGE,
     DENSENET_STAGE,
     _self_trained(MOBILENET_STAGE, DENSENET_STAGE),
@@ -285,13 +305,20 @@ def find(name: str) -> Experiment:
 
 
 def quick(row: Experiment) -> Experiment:
-    """The row at toy scale: 64 px, a few epochs, and random weights where the row asks for pretrained ones."""
+    """The row at toy scale: a few epochs, 64 px, and random weights where the row asks for pretrained ones.
+
+    A head on a network whose weights come with the installation keeps both, weights and size.
+    """
     if row.is_constant:
         return row
     heads = row.trained == Trained.HEAD
     epochs = QUICK_HEAD_EPOCHS if heads else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
     recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32)
-    title = f"{row.title} (random weights)" if row.weights != NONE else row.title
+    if heads and weights.find_installed(row.network) is not None:
+        return dataclasses.replace(row, recipe=recipe)
+    rehearsal = row.weights != NONE
+    title = f"{row.title} (rehearsal)" if rehearsal else row.title
     views = max(1, row.views) if heads else 0
     more: dict[str, Any] = {"teachers": tuple(map(quick, row.teachers))} if isinstance(row, SelfTrained) else {}
-    return dataclasses.replace(row, title=title, weights=NONE, side=QUICK_SIDE, views=views, recipe=recipe, **more)
+    more |= {"title": title, "side": QUICK_SIDE, "views": views, "recipe": recipe, "rehearsal": rehearsal}
+    return dataclasses.replace(row, weights=NONE, **more)

@@ -144,6 +144,7 @@ def _run(experiment: Experiment, setting: Setting) -> Result:
         "experiment": dataclasses.asdict(experiment),
         "corpus": setting.corpus.fingerprint,
         "labels": list(setting.corpus.labels),
+        "photos_side": int(setting.pixels_for(experiment).shape[1]),
         "environment": files.describe_machine() | versions() | {"device": _device_name(setting.device)},
     }
     # The truth lies beside the probabilities, so that a folder can be scored and drawn without its corpus.

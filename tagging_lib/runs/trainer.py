@@ -126,8 +126,9 @@ def prepare(
     )
     preprocessing = tagger.preprocessing or corpus_preprocessing(setting)
     tagger.to(setting.device).to(memory_format=torch.channels_last)
+    pixels = setting.pixels_for(experiment)
     photos = PhotoBatches(
-        setting.pixels,
+        pixels,
         setting.corpus.targets,
         preprocessing,
         side=experiment.side,
@@ -160,6 +161,8 @@ def prepare(
         "trained": experiment.trained,
         "dropout": experiment.dropout,
         "side": experiment.side,
+        "kept_side": pixels.shape[1],
+        "framing": experiment.framing,
         "preprocessing": dataclasses.asdict(preprocessing),
         "options": tagger.options,
         "labels": list(setting.corpus.labels),
@@ -236,8 +239,9 @@ def save_model(training: Training, path: Path, *, complete: bool = False) -> Non
         for name, tensor in training.tagger.state_dict().items()
         if name in names
     }
+    spec = training.spec | {"complete": names == set(training.tagger.state_dict())}
     with files.replacing(path) as temporary:
-        save_file(state, str(temporary), metadata={"tagging": json.dumps(training.spec | {"complete": complete})})
+        save_file(state, str(temporary), metadata={"tagging": json.dumps(spec)})
 
 
 def load_state(tagger: Tagger, path: Path, *, complete: bool = False) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from tagging_lib.sample.canvas import Canvas, blur, dot
+from tagging_lib.sample.canvas import Canvas, blur, dot, mix
 
 Point = np.ndarray | tuple[float, float, float]
 Pattern = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -45,9 +45,10 @@ class Light:
     ground: np.ndarray = field(default_factory=lambda: rgb(0.20, 0.18, 0.15))
     rim: float = 0.25
 
-    def dimmed(self, share: float) -> Light:
-        """The same light, weaker."""
-        return Light(self.towards, self.key * share, self.sky * share, self.ground * share, self.rim)
+
+def from_above(rng: np.random.Generator) -> tuple[float, float, float]:
+    """A direction to a lamp above the viewer, to the left or to the right."""
+    return float(rng.choice([-1.0, 1.0]) * rng.uniform(0.25, 0.8)), -rng.uniform(0.3, 0.8), rng.uniform(0.35, 0.8)
 
 
 def rotation(roll: float = 0, pitch: float = 0, yaw: float = 0) -> np.ndarray:
@@ -75,33 +76,28 @@ class Solids:
         self.depth = np.full((size, size), EMPTY)
         self.gloss = np.zeros((size, size), np.float32)
         self._fields: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self._bounds = [size, size, 0, 0]
+        self._bounds = (size, size, 0, 0)
 
     def grain(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A texture in [-1, 1] and its slopes along x and y, each (size, size): leaf, leaves, fur, hair, cloth or stone."""
+        """A texture in [-1, 1] and its slopes along x and y, each (size, size): leaves, fur, hair or cloth."""
         if name not in self._fields:
             cells, octaves, stretch = {
-                "leaf": (22, 3, (1, 1)),
-                "leaves": (44, 2, (1, 1)),
+                "leaves": (40, 2, (1, 1)),
                 "fur": (46, 2, (1.8, 0.8)),
                 "hair": (60, 2, (7, 0.8)),
                 "cloth": (9, 3, (1.6, 1)),
-                "stone": (14, 4, (1, 1)),
             }[name]
             values = self.canvas.noise(cells, octaves, stretch) * 2 - 1
             down, right = np.gradient(values)
             self._fields[name] = values, right * 8, down * 8
         return self._fields[name]
 
-    def _part(self, x: float, y: float, width: float, height: float) -> tuple[slice, slice] | None:
-        size = self.canvas.size
-        x0, x1 = max(0, int((x - width) * size)), min(size, int((x + width) * size) + 2)
-        y0, y1 = max(0, int((y - height) * size)), min(size, int((y + height) * size) + 2)
-        if x0 >= x1 or y0 >= y1:
-            return None
-        b = self._bounds
-        self._bounds = [min(b[0], y0), min(b[1], x0), max(b[2], y1), max(b[3], x1)]
-        return np.s_[y0:y1, x0:x1]
+    def _part(self, x: float, y: float, width: float, height: float) -> tuple[slice, slice]:
+        """The pixels that a body may cover; it may be none."""
+        part = rows, columns = self.canvas.around(x, y, width, height)
+        top, left, bottom, right = self._bounds
+        self._bounds = (min(top, rows.start), min(left, columns.start), max(bottom, rows.stop), max(right, columns.stop))
+        return part
 
     def _write(
         self,
@@ -153,8 +149,6 @@ class Solids:
         radius = np.maximum(np.asarray(radii, float), 1e-4)
         spread = (turn * radius**2) @ turn.T
         part = self._part(at[0], at[1], np.sqrt(spread[0, 0]), np.sqrt(spread[1, 1]))
-        if part is None:
-            return
         form = ((turn / radius**2) @ turn.T).astype(np.float32)
         dx, dy = self.canvas.x[part] - np.float32(at[0]), self.canvas.y[part] - np.float32(at[1])
         # form · (dx, dy, z)² = 1, solved for the z nearer to the viewer.
@@ -165,7 +159,7 @@ class Solids:
         inside = under > 0
         if ragged:
             # `under` is z's radius² at the pixel: compare with the most it can be.
-            inside &= under * form[2, 2] > np.float32(ragged) * (0.5 + 0.7 * self.grain(look.get("grain", "leaf"))[0][part])
+            inside &= under * form[2, 2] > np.float32(ragged) * (0.5 + 0.7 * self.grain(look.get("grain", "leaves"))[0][part])
         if keep is not None or pattern is not None:
             own = _times(dx, dy, z, (turn / radius).astype(np.float32))
             if keep is not None:
@@ -174,23 +168,13 @@ class Solids:
                 paint = pattern(own, paint)
         self._write(part, inside, z + np.float32(at[2]), _times(dx, dy, z, form), paint, **look)
 
-    def rod(
-        self,
-        start: Point,
-        radius: float,
-        end: Point,
-        end_radius: float,
-        paint: np.ndarray,
-        **look: Unpack[Look],
-    ) -> None:
+    def rod(self, start: Point, radius: float, end: Point, end_radius: float, paint: np.ndarray, **look: Unpack[Look]) -> None:
         """A limb from one ball to another, its radius changing evenly. `look`: gloss, mottle, bump, grain."""
         a, b = np.asarray(start, np.float32), np.asarray(end, np.float32)
         radius, end_radius = float(radius), float(end_radius)  # NumPy's doubles would turn every array into doubles
         widest = max(radius, end_radius)
         middle, reach = (a + b) / 2, np.abs(a - b) / 2 + widest
         part = self._part(middle[0], middle[1], reach[0], reach[1])
-        if part is None:
-            return
         along = b - a
         dx, dy = self.canvas.x[part] - a[0], self.canvas.y[part] - a[1]
         t = np.clip((dx * along[0] + dy * along[1]) / max(float(along[0] ** 2 + along[1] ** 2), 1e-8), 0, 1)
@@ -206,31 +190,27 @@ class Solids:
         z: float,
         paint: np.ndarray,
         bevel: float = 0.02,
-        tilt: tuple[float, float] = (0, 0),
         **look: Unpack[Look],
     ) -> None:
-        """A flat shape with rounded edges; `bevel` is their width, `tilt` leans its normal (x, y)."""
+        """A flat shape with rounded edges; `bevel` is their width."""
         outline = np.asarray(points, float)
         low, high = outline.min(0), outline.max(0)
         middle, half = (low + high) / 2, (high - low) / 2 + 2 / self.canvas.size
         part = self._part(middle[0], middle[1], half[0], half[1])
-        if part is None:
-            return
         mask = self.canvas.polygon(outline)[part]
         height = np.pad(mask, 1)
         for sigma in (bevel * 0.25, bevel):
             height = blur(height, sigma * self.canvas.size) * np.pad(mask, 1)
         slopes = np.array(np.gradient(height * np.float32(2 * bevel * self.canvas.size)))[:, 1:-1, 1:-1]
-        normal = np.stack([np.float32(tilt[0]) - slopes[1], np.float32(tilt[1]) - slopes[0], np.ones_like(mask)], -1)
+        normal = np.stack([-slopes[1], -slopes[0], np.ones_like(mask)], -1)
         self._write(part, mask > 0.5, np.float32(z) + np.float32(bevel) * height[1:-1, 1:-1], normal, paint, **look)
 
-    def lay(self, light: Light, *, defocus: float = 0.0, haze: float = 0.0, haze_colour: np.ndarray | float = 0.0) -> None:
-        """Light the bodies and lay them over the canvas; `defocus` is a blur as a fraction of the side."""
-        size, margin = self.canvas.size, 4 + int(3 * defocus * self.canvas.size)
-        y0, x0, y1, x1 = self._bounds
-        if y0 >= y1:
+    def lay(self, light: Light) -> None:
+        """Light the bodies and lay them over the canvas."""
+        size, (top, left, bottom, right) = self.canvas.size, self._bounds
+        if top >= bottom or left >= right:
             return
-        part = np.s_[max(0, y0 - margin) : min(size, y1 + margin), max(0, x0 - margin) : min(size, x1 + margin)]
+        part = np.s_[top:bottom, left:right]
         depth, normal, albedo = self.depth[part], self.normal[part], self.albedo[part]
         cover = (depth > EMPTY).astype(np.float32)
         to = np.asarray(light.towards, np.float32)
@@ -253,14 +233,8 @@ class Solids:
         steep = np.clip(1 - normal[..., 2], 0, 1)
         edge = steep * steep * steep * np.clip(0.4 - normal[..., 1], 0, 1) * light.rim
         rgb = albedo * (light.key * facing[..., None] + around * (1 - hidden)[..., None])
-        rgb = (
-            rgb
-            + (light.key * shine[..., None] * 0.9 + light.sky * (edge + 0.12 * self.gloss[part])[..., None]) * cover[..., None]
-        )
-        rgb = (rgb * (1 - haze) + np.asarray(haze_colour, np.float32) * haze) * cover[..., None]
-        if defocus:
-            rgb, cover = blur(rgb, defocus * size), blur(cover, defocus * size)
-        self.canvas.rgb[part] = self.canvas.rgb[part] * (1 - cover[..., None]) + rgb
+        rgb = rgb + light.key * shine[..., None] * 0.9 + light.sky * (edge + 0.12 * self.gloss[part])[..., None]
+        self.canvas.rgb[part] = mix(self.canvas.rgb[part], rgb, cover)
 
 
 @dataclass
@@ -276,39 +250,22 @@ class Frame:
         """Where a point of the body lies in the picture."""
         return self.origin + self.scale * (self.turn @ np.array([x, y, z]))
 
-    def flat(self, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-        """Where points of the body's x, y plane lie in the picture."""
-        return [(float(place[0]), float(place[1])) for place in (self.at(x, y) for x, y in points)]
-
     def inner(self, at: tuple[float, float, float], scale: float = 1.0, turn: np.ndarray | None = None) -> Frame:
         """A frame that hangs on this one."""
         return Frame(self.solids, self.at(*at), self.scale * scale, self.turn if turn is None else self.turn @ turn)
 
-    def ball(
-        self,
-        at: tuple[float, float, float],
-        radii: Point | float,
-        paint: np.ndarray,
-        *,
-        turn: np.ndarray | None = None,
-        ragged: float = 0.0,
-        keep: Callable[[np.ndarray], np.ndarray] | None = None,
-        pattern: Pattern | None = None,
-        **look: Unpack[Look],
-    ) -> None:
+    def ball(self, at: Point, radii: Point | float, paint: np.ndarray, *, turn: np.ndarray | None = None, **more: Any) -> None:
         """See `Solids.ball`; a single radius gives a sphere."""
         sizes = np.broadcast_to(np.asarray(radii, float), 3) * self.scale
-        turned = self.turn if turn is None else self.turn @ turn
-        self.solids.ball(self.at(*at), sizes, paint, turn=turned, ragged=ragged, keep=keep, pattern=pattern, **look)
+        self.solids.ball(self.at(*at), sizes, paint, turn=self.turn if turn is None else self.turn @ turn, **more)
 
-    def rod(
-        self,
-        start: tuple[float, float, float],
-        radius: float,
-        end: tuple[float, float, float],
-        end_radius: float,
-        paint: np.ndarray,
-        **look: Unpack[Look],
-    ) -> None:
+    def rod(self, start: Point, radius: float, end: Point, end_radius: float, paint: np.ndarray, **look: Unpack[Look]) -> None:
         """See `Solids.rod`."""
         self.solids.rod(self.at(*start), radius * self.scale, self.at(*end), end_radius * self.scale, paint, **look)
+
+    def slab(
+        self, points: Sequence[tuple[float, float]], depth: float, paint: np.ndarray, bevel: float, **look: Unpack[Look]
+    ) -> None:
+        """See `Solids.slab`; `points` lie in the frame's x, y plane."""
+        flat = [tuple(self.at(x, y)[:2]) for x, y in points]
+        self.solids.slab(flat, self.origin[2] + depth * self.scale, paint, bevel * self.scale, **look)

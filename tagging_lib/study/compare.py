@@ -19,7 +19,8 @@ from tagging_lib.study.study import Study
 from tagging_lib.training import augment
 
 HEADLINE = [
-    *("row", "title", "network", "weights", "trained", "augmentation", "epochs", "micro_f1", "low", "high", "letters", "f1_sd"),
+    *("row", "title", "network", "weights", "trained", "augmentation", "epochs", "side", "photos_side", "framing"),
+    *("micro_f1", "low", "high", "letters", "f1_sd"),
     *("seeds", "precision", "recall", "macro_f1", "ratio_of_f1", "seconds", "train_seconds", "feature_seconds", "threshold"),
     *("original_f1", "original_precision", "original_recall", "original_ratio_of_f1", "original_seconds"),
 ]
@@ -35,9 +36,9 @@ def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
     """One line a finished row: test micro-F1 with its interval, beside the original's.
 
     micro_f1 is the mean over the seeds, and so is what low and high are the interval of; two rows without a letter in
-    common in `letters` differ significantly. The other scores are those of the first seed.
+    common in `letters` differ significantly. The other scores are those of the first seed. Rehearsals stand last.
     """
-    results = study.finished(names)
+    results = sorted(study.finished(names), key=lambda result: result.experiment.rehearsal)
     letters = grouping.groups(study.truth("test"), [answers(study, result) for result in results])
     lines = [_headline_line(study, result, shared) for result, shared in zip(results, letters, strict=True)]
     return pd.DataFrame(lines, columns=HEADLINE)
@@ -58,6 +59,9 @@ def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]
         "trained": str(experiment.trained),
         "augmentation": augment.NONE if experiment.trained == Trained.NONE else experiment.recipe.augmentation,
         "epochs": int(result.history.epoch.max()) if len(result.history) else 0,
+        "side": experiment.side,
+        "photos_side": result.details["photos_side"],
+        "framing": str(experiment.framing),
         "micro_f1": f1,
         "low": interval[0],
         "high": interval[1],

@@ -14,7 +14,10 @@ from tagging_lib.runs.setting import PARTS
 from tagging_lib.study.study import Study
 
 NAMED_PHOTOS = 20  # left-out photos named in the banner; all of them are in a table
-TOY = "> **Toy scale: shows that it works, not how well.** Few photos, 64 px, random weights.\n\n"
+TOY = (
+    "> **Toy scale: shows that it works, not how well.** Few photos and few epochs; rows marked *rehearsal* have random "
+    "weights and look at 64 px.\n\n"
+)
 
 
 def banner(study: Study) -> str:

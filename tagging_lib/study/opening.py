@@ -9,6 +9,7 @@ from pathlib import Path
 from tagging_lib import files
 from tagging_lib.data import pixels, splits
 from tagging_lib.data.corpus import MIRFLICKR, SAMPLE, SAMPLE_TEST, Corpus, open_photos
+from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import device as devices
 from tagging_lib.runs.setting import Setting, Unlabelled
@@ -69,9 +70,11 @@ def open_study(
         raise TaggingError(f"weights folder {weights_folder} does not exist: correct WEIGHTS or leave it empty")
     source = CORPUS if CORPUS in NAMED else paths_of(CORPUS)
     corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN)
+    decoded = pixels.Decoded(corpus, data_folder / "cache")
     setting = Setting(
         corpus=corpus,
-        pixels=pixels.load(corpus, cache_dir=data_folder / "cache"),
+        pixels=decoded.at(pixels.SIDE, Framing.CROP),
+        decoded=decoded,
         split=splits.split(corpus, seed=SEED, rule=SPLIT),
         device=device,
         outputs=placed(OUTPUTS),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from tagging_lib.data.corpus import SAMPLE
+from tagging_lib.data.pixels import SIDE
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs import rows
-from tagging_lib.runs.experiment import Experiment, SelfTrained
+from tagging_lib.runs.experiment import NONE, Experiment, SelfTrained
+from tagging_lib.runs.original import LABELS, ORIGINAL
+from tagging_lib.runs.run import is_finished
+from tagging_lib.runs.setting import Setting
 
 AUTO = "auto"
+MOST_ENLARGED = 2  # times: what a row may see beyond the photos' own size
 
 
 class LeftOut(NamedTuple):
@@ -49,19 +53,29 @@ class Profile:
         """The row as this profile runs it."""
         return rows.quick(experiment) if self.toy else experiment
 
-    def refusal(self, experiment: Experiment, *, unlabelled: bool, is_finished: Callable[[], bool]) -> LeftOut | None:
+    def refusal(self, experiment: Experiment, setting: Setting) -> LeftOut | None:
         """Why the row is left out, or None for one that runs, or need not run because it is finished."""
         if self.toy and not experiment.toy:
             return NO_TOY_SCALE
-        if isinstance(experiment, SelfTrained) and not unlabelled:
+        if isinstance(experiment, SelfTrained) and setting.unlabelled is None:
             return NO_UNLABELLED
-        too_slow = experiment.needs_gpu and not self.gpu
-        if (too_slow or (experiment.overnight and not self.overnight)) and not is_finished():
-            if too_slow:
-                return TOO_SLOW
-            same = "--corpus, --test-photos, --weights and --profile"
-            how = f"run `tagging train {experiment.name}` with the same {same}, then this again"
+        found = self._too_much(experiment, setting)
+        return None if found is None or is_finished(experiment, setting) else found
+
+    def _too_much(self, experiment: Experiment, setting: Setting) -> LeftOut | None:
+        """Why the row is not trained by a study, though it may be read where it is finished."""
+        if experiment.side > MOST_ENLARGED * max(setting.native_side, SIDE):
+            reason = f"looks at {experiment.side} px, and the photos of this corpus have {setting.native_side} px"
+            return LeftOut(reason, "take the row of the same network at a smaller side")
+        if experiment.needs_gpu and not self.gpu:
+            return TOO_SLOW
+        same = "--corpus, --test-photos, --weights and --profile"
+        how = f"run `tagging train {experiment.name}` with the same {same}, then this again"
+        if experiment.overnight and not self.overnight:
             return LeftOut("takes an hour or so without a CUDA device", how)
+        from_scratch = experiment.name in ORIGINAL and experiment.weights == NONE
+        if from_scratch and not self.toy and not self.gpu and set(setting.corpus.labels) != set(LABELS):
+            return LeftOut("reproduces the original study, on whose corpus alone it runs by itself", how)
         return None
 
 

@@ -62,8 +62,13 @@ class Study:
 
     @property
     def pixels(self) -> np.ndarray:
-        """uint8 (N, S, S, 3)."""
+        """The central squares of the photos, uint8 (N, S, S, 3)."""
         return self.setting.pixels
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The photos as people look at them, all of each, uint8 (N, S, S, 3)."""
+        return self.setting.shown
 
     @property
     def unlabelled(self) -> Unlabelled | None:
@@ -119,11 +124,7 @@ class Study:
         found = []
         for name in names:
             experiment = self.row(name)
-            left_out = self.profile.refusal(
-                experiment,
-                unlabelled=self.unlabelled is not None,
-                is_finished=lambda experiment=experiment: is_finished(experiment, self.setting),  # type: ignore[misc]
-            )
+            left_out = self.profile.refusal(experiment, self.setting)
             try:
                 if left_out is None:
                     seeds = self.seeds[:1] if experiment.is_constant else self.seeds

@@ -82,7 +82,7 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
 
     def change(step: Callable[..., Tensor], rows: Tensor, *parameters: Tensor) -> None:
         for part in rows.nonzero().squeeze(1).split(size):
-            where = _sent(part, device)
+            where = sent(part, device)
             images[where] = step(images[where].contiguous(), *(values[part] for values in parameters))
 
     change(jitter, color, factors, order)
@@ -92,9 +92,9 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
     return images
 
 
-def _sent(drawn: Tensor, device: torch.device) -> Tensor:
-    """What was drawn, on the photos' device; the host does not wait until it has arrived."""
-    return drawn.to(device, non_blocking=True)
+def sent(drawn: Tensor, device: torch.device) -> Tensor:
+    """What was drawn, on the photos' device. From pinned memory: from any other the host waits until it has arrived."""
+    return (drawn.pin_memory() if device.type == "cuda" else drawn).to(device, non_blocking=True)
 
 
 # ---------------------------------------------------------------- geometry
@@ -153,7 +153,7 @@ def perspectives(corners: Tensor, side: int) -> Tensor:
 def warp(images: Tensor, maps: Tensor) -> Tensor:
     """Images (B, 3, S, S) resampled bilinearly through homographies (B, 3, 3); outside of the photo is black."""
     side = images.shape[-1]
-    maps = _sent(maps.float(), images.device)[..., None]
+    maps = sent(maps.float(), images.device)[..., None]
     centres = (2 * torch.arange(side, device=images.device) + 1) / side - 1
     # Row i of a homography is a sum of one term per column of the photo and one per row of it.
     across = maps[:, :, 0] * centres
@@ -183,8 +183,8 @@ def jitter(images: Tensor, factors: Tensor, order: Tensor) -> Tensor:
     for turn in order.t().tolist():
         for which in set(turn):
             rows = torch.tensor([row for row, step in enumerate(turn) if step == which])
-            chosen = _sent(factors[rows, which].view(-1, 1, 1, 1), images.device)
-            rows = _sent(rows, images.device)
+            chosen = sent(factors[rows, which].view(-1, 1, 1, 1), images.device)
+            rows = sent(rows, images.device)
             images[rows] = steps[which](images[rows], chosen)
     return images
 

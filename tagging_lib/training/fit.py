@@ -18,6 +18,7 @@ from tagging_lib.models import device as devices
 from tagging_lib.models.tagger import BATCH_NORMS, Tagger, trainable_parameters
 from tagging_lib.training import checkpoint as checkpoints
 from tagging_lib.training import losses
+from tagging_lib.training.augment import sent
 from tagging_lib.training.batches import derived_seed
 from tagging_lib.training.recipe import Recipe
 
@@ -65,7 +66,8 @@ def fit(
     as it is, without augmentation. An empty validation part is not monitored, and the last epoch is kept.
 
     All randomness comes from (seed, epoch), so a training that continues from `checkpoint` ends in the same bits as one
-    that was never interrupted. Nothing is asked of the device inside an epoch, so that it never waits for the host.
+    that was never interrupted; on CUDA only where `torch.use_deterministic_algorithms` is on.
+    Nothing is asked of the device inside an epoch, so that it never waits for the host.
     """
     devices.prepare(devices.kind_of(device))
     optimizer = _optimizer(module, recipe)
@@ -215,7 +217,7 @@ def _train_epoch(module, average, batches, train, epoch, recipe, loss_of, optimi
 def _mixed(x: Tensor, y: Tensor, recipe: Recipe, epoch: int, step: int) -> tuple[Tensor, Tensor]:
     """Each photo of a batch with a share of another one, targets alike; the draws depend on (seed, epoch, step) alone."""
     random = np.random.default_rng(derived_seed(recipe.seed, epoch, step, MIXUP))
-    share, partner = float(random.beta(recipe.mixup, recipe.mixup)), torch.from_numpy(random.permutation(len(x))).to(x.device)
+    share, partner = float(random.beta(recipe.mixup, recipe.mixup)), sent(torch.from_numpy(random.permutation(len(x))), x.device)
     return torch.lerp(x[partner], x, share), torch.lerp(y[partner], y, share)
 
 

@@ -7,6 +7,7 @@ the notebook's process and those that it started use no processor and move no by
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from contextlib import suppress
 from typing import Any
@@ -16,6 +17,8 @@ from nbclient.exceptions import DeadKernelError
 from nbclient.util import run_sync
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
+
+from tagging_lib.progress import FRONTEND
 
 NAME = "watched"
 BUSY_FACTOR = 24  # a cell that keeps the processor busy may stay silent that many times as long
@@ -112,10 +115,16 @@ class Engine(NBClientEngine):
             **kwargs,
         )
         client.patience = patience
-        return client.execute()
+        return client.execute(env=_unwatched())
 
 
 papermill_engines.register(NAME, Engine)
+
+
+def _unwatched() -> dict[str, str]:
+    """The environment of a notebook that nobody looks at: neither we nor the hub's client shall draw bars into the report."""
+    # A study that is started from a notebook has the mark of that notebook's frontend.
+    return {name: value for name, value in os.environ.items() if name != FRONTEND} | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
 
 
 def _family(pid: int | None):

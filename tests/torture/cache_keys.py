@@ -179,10 +179,10 @@ def _inputs(trials: Trials, folder: Path) -> None:
         return _key(copy, train_limit=int(random.integers(5, 20)))
 
     def version(copy: Path, random: np.random.Generator) -> str:
-        from importlib import metadata
+        from tagging_lib.runs import key
 
-        before, changed = metadata.version, str(random.choice(["torch", "torchvision", "timm", "numpy", "pillow"]))
-        metadata.version = lambda name: before(name) + ".post1" if name == changed else before(name)  # type: ignore
+        before, changed = key.version, str(random.choice(["torch", "torchvision", "timm", "numpy", "pillow"]))
+        key.version = lambda name: before(name) + ".post1" if name == changed else before(name)  # type: ignore
         return _key(copy)
 
     changes = (label, pixel, name_of_photo, name_of_label, split, limit, version)

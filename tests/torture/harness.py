@@ -96,7 +96,8 @@ class Ended:
     @property
     def clear(self) -> bool:
         """It ended with one line for the user: a `TaggingError` without line breaks."""
-        return self.kind in ("TaggingError", "WeightsUnavailable") and "\n" not in self.error and len(self.error) < 500
+        ours = self.kind in ("TaggingError", "RowUnavailable", "WeightsUnavailable")
+        return ours and "\n" not in self.error and len(self.error) < 500
 
 
 def in_child(work: Callable[[], Any], *, kill_after: float | None = None, timeout: float = 120.0) -> Ended:

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -27,10 +27,8 @@ from PIL import Image
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 from tagging_lib.report.figures import style
-
-if TYPE_CHECKING:
-    from tagging_lib.runs.run import Result
-    from tagging_lib.study.study import Study
+from tagging_lib.runs.result import Result
+from tagging_lib.study.study import Study
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
@@ -47,7 +45,7 @@ BLOCKS = {"study": "application/json", "photos": "text/plain"}
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class Answers:
     """One row's answers to the photos of a page.
 
     Attributes:
@@ -84,7 +82,7 @@ def explore(
     part: str = "test",
     photos: bool = True,
 ) -> Explorer:
-    """The explorer of a part's photos with the answers of several rows, ready for `Study.save_explorer`.
+    """The explorer of a part's photos with the answers of several rows, ready for `Study.save_page`.
 
     Args:
         results: rows in the order in which the page lists them; for None the finished ones that are best on validation,
@@ -96,19 +94,21 @@ def explore(
         results = sorted(study.finished(), key=lambda result: -result.score("validation")["micro_f1"])[:MOST_ROWS]
     chosen = thresholds or {}
     rows = [
-        Row(result.name, result.title, result.probabilities(part), chosen.get(result.name, result.threshold))
+        Answers(result.name, result.title, result.probabilities(part), chosen.get(result.name, result.threshold))
         for result in results
     ]
     indices = study.indices(part)
     about = f"{len(indices):,} {part} photos of {study.corpus.name}"
     if study.profile.toy:
         about += ". Toy scale: shows that it works, not how well."
-    page = write(study.corpus, indices, rows, study.pixels if photos else None, about=about)
+    page = write(study.corpus, indices, rows, study.shown if photos else None, about=about)
     counted = f"{len(indices):,} {part} photos with the answers of {len(rows)} row{'s' * (len(rows) != 1)}"
     return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export.")
 
 
-def write(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], pixels: np.ndarray | None = None, *, about: str = "") -> str:
+def write(
+    corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], pixels: np.ndarray | None = None, *, about: str = ""
+) -> str:
     """The page as HTML, its photos those at `indices` (n,) of the corpus.
 
     Args:
@@ -122,10 +122,10 @@ def write(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], pixels: np.n
     study = _study(corpus, np.asarray(indices, dtype=np.int64), rows, about)
     text = _json(study)
     encoded = [] if pixels is None else _encoded(pixels, indices, MOST_BYTES - len(text))
-    return page({"study": text, "photos": "\n".join(encoded)})
+    return to_html({"study": text, "photos": "\n".join(encoded)})
 
 
-def page(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool = True, original: bool = False) -> str:
+def to_html(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool = True, original: bool = False) -> str:
     """The HTML around a page's data; `pages` are the report's other pages, for the links on top.
 
     The data of a page written before (`blocks`) come back in today's form, with `photos=False` without the photos.
@@ -171,7 +171,7 @@ def blocks(html: str) -> dict[str, str]:
     return found
 
 
-def _study(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], about: str) -> dict[str, Any]:
+def _study(corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], about: str) -> dict[str, Any]:
     labels = list(corpus.labels)
     colors = style.label_colors(labels)
     described: list[dict[str, Any]] = []
@@ -197,7 +197,7 @@ def _study(corpus: Corpus, indices: np.ndarray, rows: Sequence[Row], about: str)
     }
 
 
-def _row(row: Row, shape: tuple[int, int]) -> dict[str, Any]:
+def _row(row: Answers, shape: tuple[int, int]) -> dict[str, Any]:
     """A row as JSON: its probabilities bit for bit, its thresholds in their precision, as `thresholds.apply` compares."""
     probabilities = np.asarray(row.probabilities)
     if probabilities.shape != shape:

@@ -12,11 +12,11 @@ from tagging_lib.report.figures.errors import (
     suspect_gallery,
 )
 from tagging_lib.report.figures.labels import cooccurrence, labels_per_photo, photos_per_label
-from tagging_lib.report.figures.photos import augmentation_gallery, error_gallery, label_gallery, photo_grid, photos_by_label
+from tagging_lib.report.figures.photos import augmentation_gallery, label_gallery, photo_grid, photos_by_label
 from tagging_lib.report.figures.scores import confusion_grid, forest, per_label_bars
 from tagging_lib.report.figures.style import Page, label_color, label_colors
 from tagging_lib.report.figures.thresholds import promises, reliability_by_label
-from tagging_lib.report.figures.training import learning_curves, overfitting, reliability, threshold_curves
+from tagging_lib.report.figures.training import learning_curves, overfitting, threshold_curves
 
 __all__ = [
     "Page",
@@ -27,7 +27,6 @@ __all__ = [
     "confusion_grid",
     "cooccurrence",
     "corrections",
-    "error_gallery",
     "error_groups",
     "forest",
     "label_color",
@@ -43,7 +42,6 @@ __all__ = [
     "photos_per_label",
     "pos_weights",
     "promises",
-    "reliability",
     "reliability_by_label",
     "split_balance",
     "suspect_gallery",

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from tagging_lib.report.figures.style import (
     CHANNEL_COLORS,
+    MOST_LABELS,
     PART_COLORS,
     QUIET,
+    ROW_HEIGHT,
     RULE,
     SMALL,
     Page,
+    and_more,
     bare,
     label_colors,
     listed,
@@ -23,12 +28,8 @@ from tagging_lib.report.figures.style import (
     page,
     percent,
     quoted,
-    row_height,
     styled,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HISTOGRAM_PHOTOS = 2000
 
@@ -43,10 +44,14 @@ def split_balance(table: pd.DataFrame) -> Page:
         return nothing_to_show("There are no labels to compare", "The split has no labels.")
     spread = values.max(axis=1) - values.min(axis=1)
     worst = int(np.nanargmax(spread)) if np.isfinite(spread).any() else 0
-    places = np.arange(len(table))
     title = f"No label's share differs by more than {100 * spread[worst]:.1f} points between the parts"
     subtitle = f"Share of photos with the label; the widest gap is at {quoted(table.label.iloc[worst])}"
-    figure = page(title, 1.0 + row_height(len(table)) * len(table), subtitle)
+    if len(table) > MOST_LABELS:
+        rarest = f"with a share of {percent(np.nanmax(values[MOST_LABELS:]))} at most"
+        subtitle += and_more(len(table) - MOST_LABELS, rarest)
+        table, values = table.iloc[:MOST_LABELS], values[:MOST_LABELS]
+    places = np.arange(len(table))
+    figure = page(title, 1.0 + ROW_HEIGHT * len(table), subtitle)
     axes = figure.add_subplot()
     axes.hlines(places, values.min(axis=1), values.max(axis=1), color=RULE, linewidth=3)
     for part, marker in zip(parts, "os^", strict=False):
@@ -78,22 +83,26 @@ def pos_weights(labels: Sequence[str], weights: np.ndarray) -> Page:
         return nothing_to_show("There are no labels to weight", "The corpus has no labels.")
     order = np.argsort(-weights, kind="stable")
     first, last = order[0], order[-1]
+    others, order = order[:-MOST_LABELS], order[-MOST_LABELS:]  # the most frequent labels weigh least
     title = f"To the loss, one photo with {quoted(labels[first])} weighs as much as {weights[first]:,.1f} without it"
     if len(labels) > 1:
         title += f"; one with {quoted(labels[last])} as {weights[last]:,.1f}"
     colors = label_colors(labels)
-    figure = page(title, 0.75 + row_height(len(labels)) * len(labels), "Negatives ÷ positives among the training photos")
+    subtitle = "Negatives ÷ positives among the training photos"
+    if len(others):
+        subtitle += and_more(len(others), f"with weights from {weights[others].min():,.1f}")
+    figure = page(title, 0.75 + ROW_HEIGHT * len(order), subtitle)
     axes = figure.add_subplot()
     places = np.arange(len(order))
-    floor = min(1.0, float(weights.min()) / 1.3)
+    floor, highest = min(1.0, float(weights[order].min()) / 1.3), float(weights[order].max())
     axes.hlines(places, floor, weights[order], color=RULE, linewidth=2)
     axes.scatter(weights[order], places, s=46, color=[colors[labels[i]] for i in order], zorder=3)
     for place, index in enumerate(order):
         text = f"{weights[index]:,.1f}"
         axes.annotate(text, (weights[index], place), (8, 0), textcoords="offset points", va="center", size=SMALL)
     axes.set_xscale("log")
-    axes.set_xlim(floor, float(weights.max()) * 1.5)
-    _decimal_log_ticks(axes, floor, float(weights.max()))
+    axes.set_xlim(floor, highest * 1.5)
+    _decimal_log_ticks(axes, floor, highest)
     axes.set_yticks(places, [name(labels[i]) for i in order])
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.set_xlabel("weight of a positive (logarithmic)")
@@ -134,23 +143,14 @@ def channel_histograms(pixels: np.ndarray, indices: np.ndarray, means: np.ndarra
     figure = page(title, 3.1, f"Share of pixels at each value of 0–255, over {sampled}; the first and last value apart")
     axes = figure.add_subplot()
     top = 1.25 * max(float(shares[:, 1:255].max()), 1e-4)
-    for channel, (color_name, color) in enumerate(CHANNEL_COLORS.items()):
-        line = ("-", "--", (0, (1, 1.2)))[channel]
-        text = f"{color_name}, mean {means[channel]:.3f}"
-        axes.plot(np.arange(1, 255), shares[channel, 1:255], color=color, linestyle=line, linewidth=1.7, label=text)
-        axes.axvline(255 * means[channel], color=color, linestyle=line, linewidth=1, ymax=0.06)
+    curves = pd.DataFrame(shares[:, 1:255].T, index=np.arange(1, 255), columns=names)
+    seaborn.lineplot(curves, palette=CHANNEL_COLORS, dashes=["", (4, 1.5), (1, 1.2)], linewidth=1.7, legend=False, ax=axes)
+    for line, color_name, mean in zip(axes.lines, names, means, strict=True):
+        line.set_label(f"{color_name}, mean {mean:.3f}")
+        axes.axvline(255 * mean, color=line.get_color(), linestyle=line.get_linestyle(), linewidth=1, ymax=0.06)
     ends = [listed([f"{color_name} {percent(shares[i, end])}" for i, color_name in enumerate(names)]) for end in (0, 255)]
     axes.text(0.005, 0.97, f"at 0: {ends[0]}", transform=axes.transAxes, size=SMALL, color=QUIET, va="top")
-    axes.text(
-        0.995,
-        0.97,
-        f"at 255: {ends[1]}",
-        transform=axes.transAxes,
-        size=SMALL,
-        color=QUIET,
-        va="top",
-        ha="right",
-    )
+    axes.text(0.995, 0.97, f"at 255: {ends[1]}", transform=axes.transAxes, size=SMALL, color=QUIET, va="top", ha="right")
     axes.set_xlim(0, 255)
     axes.set_ylim(0, top)
     axes.set_xticks([0, 51, 102, 153, 204, 255])

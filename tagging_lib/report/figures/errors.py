@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+import seaborn
 from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm, to_rgb
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.colors import to_rgb
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
+from tagging_lib.report.figures.matrix import matrix
 from tagging_lib.report.figures.photos import photo_grid
 from tagging_lib.report.figures.style import (
     CORRECT_COLOR,
-    EMPTY,
     INK,
+    MOST_LABELS,
     QUIET,
-    SHADES,
     SMALL,
     UNLABELLED_COLOR,
     WRONG_COLOR,
     Page,
+    and_more,
     bare,
     clean,
     label_colors,
@@ -31,14 +33,13 @@ from tagging_lib.report.figures.style import (
     page,
     percent,
     quoted,
-    readable_on,
     styled,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEGIBLE, NUMBERED = 44, 16  # labels: with more, names or numbers of SMALL points would not fit
+NAMED_POINTS = 16  # with more, their names would lie over one another
 NAME_OFFSETS = ((7, 0), (-7, 0), (0, 8), (0, -8))  # points from a point to its name, in the order in which they are tried
 HEAT_SHARE = 0.7  # of the overlay's colour where a place speaks loudest
 
@@ -49,51 +50,22 @@ def confused_labels(shares: pd.DataFrame, title: str | None = None) -> Page:
 
     Of a large label set the labels with the largest shares are shown; the last row and column, *no label*, stay.
     """
-    table = shares
-    values = table.to_numpy(dtype=float)
+    values = shares.to_numpy(dtype=float)
     if not np.isfinite(values).any():
         return nothing_to_show(title or "No label was missed", "There is no miss whose other answers could be shown.")
-    subtitle = "Of the photos on which the row's label was missed, the share to which the column's was wrongly given, in %"
-    if len(table) > LEGIBLE:
-        strongest = np.nan_to_num(values)[:-1, :-1]
-        order = np.argsort(-(strongest.max(axis=0) + strongest.max(axis=1)), kind="stable")[: LEGIBLE - 1]
-        chosen = [*sorted(order.tolist()), len(table) - 1]
-        table = table.iloc[chosen, chosen]
-        subtitle += f". The {LEGIBLE - 1} of {len(values) - 1} labels with the largest shares"
-        values = table.to_numpy(dtype=float)
+    among = np.nan_to_num(values)[:-1, :-1]
+    largest = np.maximum(among.max(axis=0, initial=0), among.max(axis=1, initial=0))
+    chosen = np.sort(np.argsort(-largest, kind="stable")[:MOST_LABELS])
     if title is None:
-        among = values[:-1, :-1]
         title = "Missed labels are not replaced by others"
-        if among.size and np.nan_to_num(among).max() > 0:
-            row, column = divmod(int(np.nanargmax(among)), among.shape[1])
-            title = f"Where {quoted(table.index[row])} is missed, {quoted(table.columns[column])} is wrongly given on "
+        if among.max(initial=0) > 0:
+            row, column = divmod(int(among.argmax()), len(among))
+            title = f"Where {quoted(shares.index[row])} is missed, {quoted(shares.columns[column])} is wrongly given on "
             title += percent(among[row, column])
-    side, numbered = len(table), len(table) <= NUMBERED
-    cell = min(0.62, 7.3 / side)
-    figure = page(title, 0.95 + max(cell * (0.62 if numbered else 1) * side, 1.2), subtitle)
-    axes = figure.add_subplot()
-    norm, colors = PowerNorm(0.5, vmin=0, vmax=1), SHADES.with_extremes(bad=EMPTY)
-    picture = axes.pcolormesh(np.ma.masked_invalid(values), cmap=colors, norm=norm, edgecolor="white", linewidth=0.8)
-    axes.set_facecolor(EMPTY)
-    axes.invert_yaxis()
-    if numbered:
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value) and row != column:
-                text = f"{100 * value:.0f}" if value >= 0.005 else "·"
-                ink = readable_on(colors(norm(value)))
-                axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", size=SMALL, color=ink)
-    else:
-        scale = figure.colorbar(picture, ax=axes, shrink=0.6, aspect=30, pad=0.02)
-        scale.outline.set_visible(False)  # type: ignore[operator]
-        scale.ax.yaxis.set_major_formatter(PercentFormatter(1))
-    places = np.arange(side) + 0.5
-    steep = cell < 0.5 or max(len(clean(label)) for label in table.columns) > 8
-    axes.set_xticks(places, [name(label) for label in table.columns], rotation=90 if steep else 0)
-    axes.set_yticks(places, [name(label) for label in table.index])
-    axes.set_ylabel("missed" if numbered else "")
-    axes.xaxis.tick_top()
-    bare(axes)
-    return figure
+    subtitle = "Of the photos on which the row's label was missed, the share to which the column's was wrongly given"
+    subtitle += and_more(len(among) - len(chosen), "with no larger share")
+    chosen = np.append(chosen, len(among))
+    return matrix(values[np.ix_(chosen, chosen)], shares.index[chosen].tolist(), title, subtitle, shares=True, rows="missed")
 
 
 @styled
@@ -148,11 +120,22 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
         title = f"{quoted(first.label)} has {first.train_photos:,} training photos and F1 {first.f1:.2f}"
         if len(known) > 1:
             title += f", {quoted(last.label)} {last.train_photos:,} and {last.f1:.2f}"
-    figure = page(title, 3.4)
+    few = len(known) <= NAMED_POINTS
+    figure = page(title, 3.4, "" if few else f"Each dot is one of {len(known):,} labels")
     axes = figure.add_subplot()
-    colors = label_colors(list(table.label))
-    for row in known.itertuples():
-        axes.plot(row.train_photos, row.f1, "o", color=colors[row.label], markersize=8)
+    colors = label_colors(list(table.label)) if few else dict.fromkeys(table.label, CORRECT_COLOR)
+    seaborn.scatterplot(
+        known,
+        x="train_photos",
+        y="f1",
+        hue="label",
+        palette=colors,
+        s=64,
+        linewidth=0,
+        alpha=1 if few else 0.5,
+        legend=False,
+        ax=axes,
+    )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
@@ -162,7 +145,7 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
     axes.set_ylabel("F1")
     axes.grid()
     bare(axes)
-    if len(known) <= NUMBERED:
+    if few:
         _name_points(figure, axes, known)
     return figure
 

@@ -12,6 +12,7 @@ from matplotlib.image import AxesImage
 from tagging_lib.report.figures.style import (
     CORRECT_COLOR,
     LINE_SPACING,
+    MOST_LABELS,
     PAGE_WIDTH,
     QUIET,
     SMALL,
@@ -32,13 +33,6 @@ MARGIN, GAP = 0.06, 0.08  # inches
 LINE_HEIGHT = SMALL * LINE_SPACING / 72
 CHARACTERS_PER_INCH = 12.5  # of SMALL type
 CAPTION_LINES = 3
-MOST_ROWS = 40  # a figure of more lines of photos would be taller than viewers open
-KINDS = {
-    "true positives": "{label} is there and was said",
-    "false positives": "{label} was said and is not annotated",
-    "false negatives": "{label} is annotated and was missed",
-    "true negatives": "{label} is neither annotated nor said",
-}
 
 
 def as_image(picture: Any) -> np.ndarray:
@@ -161,9 +155,9 @@ def photos_by_label(
     subtitle: str = "",
 ) -> Page:
     """One line of photos per label: rows of uint8 pixels (N, S, S, 3) for each label; at most 40 labels are drawn."""
-    chosen = list(indices_by_label)[:MOST_ROWS]
-    if len(indices_by_label) > MOST_ROWS:
-        subtitle = f"{subtitle}{'. ' if subtitle else ''}The first {MOST_ROWS} of {len(indices_by_label)} labels"
+    chosen = list(indices_by_label)[:MOST_LABELS]
+    if len(indices_by_label) > MOST_LABELS:
+        subtitle = f"{subtitle}{'. ' if subtitle else ''}The first {MOST_LABELS} of {len(indices_by_label)} labels"
     rows = {label: [as_image(pixels[i]) for i in indices_by_label[label]] for label in chosen}
     title = title or f"What the labels look like: {listed([clean(label) for label in chosen], 4)}"
     return _rows(rows, title, subtitle, label_colors(list(indices_by_label)))
@@ -177,38 +171,6 @@ def augmentation_gallery(images_by_name: Mapping[str, Any], title: str | None = 
         drawn = [clean(row) for row in rows if row != "original"]
         title = f"The labels stay true while the pixels change: {listed(drawn, 7)}"
     return _rows(rows, title, subtitle, {})
-
-
-@styled
-def error_gallery(
-    pixels: np.ndarray,
-    indices: Sequence[int] | np.ndarray,
-    probabilities: np.ndarray,
-    kind: str,
-    label: str = "the label",
-    photos: int = 12,
-    columns: int = 6,
-    names: Sequence[str] | None = None,
-) -> Page:
-    """Photos of one kind of answer for one label, most confident first, each with its probability.
-
-    `indices` are rows of uint8 pixels (N, S, S, 3), `probabilities` (n,) in [0, 1] belong to them, and so do `names`,
-    shown below the probabilities. `kind` is one of `true positives`, `false positives`, `false negatives` and
-    `true negatives`.
-
-    Raises:
-        ValueError: another `kind`.
-    """
-    if kind not in KINDS:
-        raise ValueError(f"kind is {kind!r}, not one of {', '.join(KINDS)}")
-    indices, probabilities = np.asarray(indices), np.asarray(probabilities, dtype=float)
-    order = _confident(probabilities, kind)[:photos]
-    said = KINDS[kind].format(label=quoted(label))
-    title = f"{len(indices):,} {kind}: {said}"
-    captions = [f"{probabilities[i]:.3f}" + (f"\n{names[i]}" if names is not None else "") for i in order]
-    edge = CORRECT_COLOR if kind.startswith("true") else WRONG_COLOR
-    subtitle = f"Most confident first, with the predicted probability of {quoted(label)}"
-    return photo_grid(pixels, indices[order], captions, title, columns, subtitle, [edge] * len(order))
 
 
 def _confident(probabilities: np.ndarray, kind: str) -> np.ndarray:

@@ -19,6 +19,7 @@ from tagging_lib.report.figures.style import (
     INK,
     PAGE_WIDTH,
     QUIET,
+    ROW_HEIGHT,
     SMALL,
     TRAINED_COLORS,
     UNLABELLED_COLOR,
@@ -28,13 +29,13 @@ from tagging_lib.report.figures.style import (
     canvas,
     clean,
     label_colors,
+    most_frequent,
     name,
     nothing_to_show,
     page,
     percent,
     quoted,
     readable_on,
-    row_height,
     styled,
     tint,
     wrapped,
@@ -63,11 +64,12 @@ def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequenc
     photos = len(targets)
     if not photos:
         return nothing_to_show("There are no answers to compare with the truth", "The part is empty.")
-    truth = np.column_stack([targets, ~targets.any(axis=1)])
-    given = np.column_stack([predictions, ~predictions.any(axis=1)])
-    names = [*map(str, labels), "unlabelled"]
-    by_label = label_colors(labels)
-    colors = [*(by_label[label] for label in labels), UNLABELLED_COLOR]
+    chosen, others = most_frequent(targets.sum(axis=0))
+    chosen, by_label = np.sort(chosen), label_colors(labels)
+    truth = np.column_stack([targets[:, chosen], ~targets.any(axis=1)])
+    given = np.column_stack([predictions[:, chosen], ~predictions.any(axis=1)])
+    names = [*(str(labels[i]) for i in chosen), "unlabelled"]
+    colors = [*(by_label[labels[i]] for i in chosen), UNLABELLED_COLOR]
     hits, support = (truth & given).sum(axis=0), truth.sum(axis=0)
     if title is None:
         recall = np.divide(hits, support, out=np.full(len(names), np.nan), where=support > 0)[:-1]
@@ -77,7 +79,7 @@ def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequenc
             title = f"{quoted(names[high])} is found on {percent(recall[high])} of its photos"
             if low != high:
                 title += f", {quoted(names[low])} on {percent(recall[low])}"
-    subtitle = f"{photos:,} photos; percentages of them all; darker: a larger share of the row. Blue answers are right"
+    subtitle = f"{photos:,} photos; percentages of them all; darker: a larger share of the row. Blue answers are right{others}"
     height = 0.1 + GRID_STEP * -(-len(names) // GRID_COLUMNS)
     figure = page(title, height, subtitle)
     axes = canvas(figure, height)
@@ -119,7 +121,9 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
     """
     if not len(table):
         return nothing_to_show("There are no labels to score", "The report is empty.")
-    table = table.sort_values("f1", ascending=False, na_position="last", kind="stable")
+    colors = label_colors(list(table.label))
+    chosen, others = most_frequent(table.support.to_numpy())
+    table = table.iloc[np.sort(chosen)].sort_values("f1", ascending=False, na_position="last", kind="stable")
     known = table.dropna(subset="f1")
     if title is None:
         title = "No label can be scored on these photos"
@@ -127,12 +131,8 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
             title = f"F1 is {known.f1.iloc[0]:.2f} for {quoted(known.label.iloc[0])}"
             if len(known) > 1:
                 title += f" and {known.f1.iloc[-1]:.2f} for {quoted(known.label.iloc[-1])}"
-    colors = label_colors(list(table.label))
-    figure = page(
-        title,
-        0.9 + row_height(len(table)) * len(table),
-        "Per label: F1 between precision and recall; n is the photos that carry it",
-    )
+    subtitle = f"Per label: F1 between precision and recall; n is the photos that carry it{others}"
+    figure = page(title, 0.9 + ROW_HEIGHT * len(table), subtitle)
     axes = figure.add_subplot()
     shades = np.array([colors[label] for label in table.label])
     places, f1 = np.arange(len(table)), table.f1.to_numpy(dtype=float)
@@ -174,14 +174,14 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
     """Test micro-F1 of every row with its 95 % interval, best first, beside the original's value and the constant line.
 
     Columns: title (or row), micro_f1, low, high; used when present: row, network, trained, original_f1, and groups,
-    whose letters stand beside the scores: rows that share one are not told apart.
+    whose letters stand beside the scores: rows that share one are indistinguishable.
     """
     table = headline.dropna(subset="micro_f1").sort_values("micro_f1", ascending=False, kind="stable").reset_index(drop=True)
     if not len(table):
         return nothing_to_show(title or "No row is finished", "Rows appear here once they have run.")
     column = {key: table[key] if key in table else [None] * len(table) for key in ("row", "network", "trained", "original_f1")}
     titles = table["title"] if "title" in table else table["row"]
-    letters = table["groups"].fillna("").astype(str) if "groups" in table else pd.Series([""] * len(table))
+    letters = table["letters"].fillna("").astype(str) if "letters" in table else pd.Series([""] * len(table))
     constants = [i for i in range(len(table)) if CONSTANT in (column["row"][i], column["network"][i])]
     floor = float(table.micro_f1[constants[0]]) if constants else None
     banded = len(table) > 1 and bool(np.isfinite([table.low[0], table.high[0]]).all())
@@ -189,7 +189,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
         "; shaded: the best row's interval" if banded else ""
     )
     if letters.any():
-        subtitle += "; rows that share a letter are not told apart"
+        subtitle += "; rows that share a letter are indistinguishable"
     figure = page(title or _forest_message(table, titles, letters, floor), 0.95 + 0.33 * len(table), subtitle)
     axes = figure.add_subplot()
     if banded:
@@ -245,9 +245,9 @@ def _forest_message(table: pd.DataFrame, titles: Any, letters: pd.Series, floor:
     alike = sum(grouping.alike(letters[0], other) for other in letters[1:])
     if letters[0]:
         if alike:
-            message += f"; {alike} other row{'s' if alike > 1 else ''} cannot be told apart from it"
+            message += f"; {alike} other row{'s' if alike > 1 else ''} {'are' if alike > 1 else 'is'} indistinguishable from it"
         elif len(table) > 1:
-            message += ", told apart from every other row"
+            message += ", significantly better than every other row"
     elif overlapping:
         message += f"; the intervals of {overlapping} other row{'s' if overlapping > 1 else ''} overlap its own"
     below = int((table.micro_f1 < floor).sum()) if floor is not None else 0

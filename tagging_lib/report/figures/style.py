@@ -25,6 +25,8 @@ SCREEN_DPI = 144  # 1.5 device pixels for each pixel of a 9.5-inch page on scree
 CSS_PIXELS_PER_INCH = 96
 SMALL, BODY, TITLE = 9.0, 9.5, 13.0  # points; nothing in a figure is smaller than SMALL
 LINE_SPACING = 1.3
+ROW_HEIGHT = 0.27  # inches for one bar
+MOST_LABELS = 40  # with more, a figure shows the most frequent and one line of its subtitle tells of the others
 
 INK, QUIET, RULE, EMPTY = "#1f2933", "#5b6470", "#d5dae0", "#eef0f3"
 UNLABELLED_COLOR = "#8a929c"
@@ -247,6 +249,22 @@ def listed(items: Sequence[str], limit: int = 3) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
+def most_frequent(counts: np.ndarray) -> tuple[np.ndarray, str]:
+    """Places of the labels that a figure shows, by their counts of photos (L,), most frequent first.
+
+    And the end of its subtitle: how many labels are left out, and how rare they are; empty where all are shown.
+    """
+    order = np.argsort(-np.asarray(counts, dtype=float), kind="stable")
+    shown, others = order[:MOST_LABELS], order[MOST_LABELS:]
+    most = f"{counts[others].max():,.0f}" if len(others) else ""
+    return shown, and_more(len(others), "on no photo" if most == "0" else f"on {most} photos each at most")
+
+
+def and_more(labels: int, what: str) -> str:
+    """The end of a subtitle that tells of labels left out; empty where there are none."""
+    return f"; and {labels:,} more label{'s' if labels > 1 else ''} {what}" if labels > 0 else ""
+
+
 def percent(share: float) -> str:
     """A share of [0, 1] as a percentage, with a decimal only below 10 %; a dash where it is undefined."""
     if not math.isfinite(share):
@@ -254,11 +272,6 @@ def percent(share: float) -> str:
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return f"{100 * share:.1f} %" if 0 < share < 0.0995 else f"{100 * share:.0f} %"
-
-
-def row_height(rows: int) -> float:
-    """Inches for one bar: closer together where there are many, never so close that SMALL type would touch."""
-    return 0.27 if rows <= 40 else 0.19
 
 
 def bare(axes: Axes, *, keep: str = "") -> None:

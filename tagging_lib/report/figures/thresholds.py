@@ -19,6 +19,7 @@ from tagging_lib.report.figures.style import (
     SMALL,
     WRONG_COLOR,
     Page,
+    and_more,
     bare,
     name,
     nothing_to_show,
@@ -120,8 +121,9 @@ def reliability_by_label(
     errors = {key: calibration.expected_calibration_error(targets, values) for key, values in probabilities.items()}
     rows = -(-len(shown) // CURVE_COLUMNS)
     subtitle = f"Bars: 95 % binomial intervals of the share, in {calibration.BINS} equal bins of probability"
-    if len(shown) < int((positives > 0).sum()):
-        subtitle += f"; the {len(shown)} most frequent of {len(labels)} labels"
+    others = int((positives > 0).sum()) - len(shown)
+    if others:
+        subtitle += and_more(others, f"on {positives[shown].min():,} photos each at most")
     figure = page(title or _calibration_message(errors, positives > 0), 0.8 + 1.85 * rows, subtitle)
     grid = figure.subplots(rows, CURVE_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, label in zip(grid, sorted(shown), strict=False):

@@ -1,4 +1,4 @@
-"""Figures of training and of probabilities: learning curves, thresholds, calibration."""
+"""Figures of training, epoch by epoch, and of the choice of one threshold."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from tagging_lib.report.figures.style import (
-    CORRECT_COLOR,
     EMPTY,
     INK,
     METRIC_COLORS,
     PART_COLORS,
     RULE,
     SMALL,
-    UNLABELLED_COLOR,
     Page,
     bare,
     clean,
@@ -132,7 +130,7 @@ def _against_constant(table: pd.DataFrame, constant_f1: float | None) -> str:
 
 
 def _gap_message(rows: Mapping[str, pd.DataFrame]) -> str:
-    """Which row knows its training photos best by heart in the epoch that is kept, and which least."""
+    """Which row overfits most in the epoch that is kept, and which least."""
     kept = {row: table.loc[best] for row, table in rows.items() if (best := _best_epoch(table)) is not None}
     gaps = {row: float(epoch.train_f1 - epoch.validation_f1) for row, epoch in kept.items() if "train_f1" in epoch}
     if not gaps:
@@ -188,42 +186,4 @@ def threshold_curves(sweep: pd.DataFrame, fine: pd.DataFrame | None = None, chos
     axes.set_xlabel("threshold: a label is given where its probability is at least this")
     axes.grid(axis="y")
     bare(axes, keep="bottom")
-    return figure
-
-
-@styled
-def reliability(targets: np.ndarray, probabilities: np.ndarray, bins: int = 10, title: str | None = None) -> Page:
-    """How often a label is there, against the probability it was given; all labels (N, L) together, in equal bins."""
-    truth, given = np.asarray(targets).ravel().astype(float), np.asarray(probabilities).ravel().astype(float)
-    if not len(given):
-        return nothing_to_show(title or "There are no probabilities to compare", "The part is empty.")
-    member = np.clip((given * bins).astype(int), 0, bins - 1)
-    size = np.bincount(member, minlength=bins)
-    used = size > 0
-    said = np.bincount(member, given, bins)[used] / size[used]
-    true = np.bincount(member, truth, bins)[used] / size[used]
-    error = float((np.abs(said - true) * size[used]).sum() / size.sum())
-    lean = float(given.mean() - truth.mean())
-    if title is None:
-        word = "too high" if lean > 0 else "too low"
-        title = f"Probabilities are off by {100 * error:.1f} points on average"
-        title += f", most of them {word}" if abs(lean) > 0.5 * error and error > 0.005 else ""
-    figure = page(title, 4.4, f"Expected calibration error, in {bins} equal bins of probability; below, the answers in each")
-    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.5)
-    axes.plot(said, true, "o-", color=CORRECT_COLOR, markersize=6, linewidth=1.5)
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_ylabel("share truly there")
-    axes.grid(axis="y")
-    middles = (np.flatnonzero(used) + 0.5) / bins
-    below.bar(middles, size[used], width=0.92 / bins, color=UNLABELLED_COLOR)
-    for x, count in zip(middles, size[used], strict=True) if bins <= 12 else ():
-        below.annotate(f"{count:,}", (x, count), (0, 2), textcoords="offset points", ha="center", size=SMALL)
-    below.set_ylim(0, 1.3 * size.max())
-    below.set_yticks([])
-    below.set_xlim(0, 1)
-    below.set_xticks(np.linspace(0, 1, 11))
-    below.set_xlabel("predicted probability")
-    bare(axes)
-    bare(below, keep="bottom")
     return figure

@@ -99,8 +99,8 @@ def _beside(table: pd.DataFrame, first: list[str], scores: list[str], digits: in
 
 def _differences(table: pd.DataFrame, same_order: bool, heading, say, show) -> None:
     heading("Which rows differ")
-    apart = int((table.verdict != "not told apart").sum())
-    text = f"Of {len(table)} pairs, {apart} are told apart at the 5 % level after Holm's correction. "
+    apart = int((table.verdict != "indistinguishable").sum())
+    text = f"Of {len(table)} pairs, {apart} differ significantly at the 5 % level after Holm's correction. "
     if not same_order:
         text += (
             "The files list the same label sets in different orders, and nothing in them names a photo: line 1 of two files is "

@@ -12,7 +12,7 @@ from tagging_lib.report import tables
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 HEADLINE = "05_headline.csv"
-COLUMNS = ("Row", "Micro-F1 [95 %]", "Original F1", "Precision", "Recall", "Macro-F1", "Threshold", "Training time", "Seeds")
+COLUMNS = ("Row", "Micro-F1 [95 %]", "Original F1", "Precision", "Recall", "Macro-F1", "Threshold", "Time", "Seeds")
 # Tables of chapter 3 that follow the headline, where the report has them: what is said of each, and its columns.
 FURTHER = {
     "03_splits.csv": (

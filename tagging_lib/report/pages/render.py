@@ -127,7 +127,7 @@ def _write(folder: Path, outputs: Path, found: list[notebook.Page], photos: bool
     explored = f"work/{explorer.FILE}" in made
     if explored:
         blocks = explorer.blocks((outputs / "work" / explorer.FILE).read_text(encoding="utf-8"))
-        explored_page = explorer.page(blocks, found, photos=photos, original=recomputed is not None)
+        explored_page = explorer.to_html(blocks, found, photos=photos, original=recomputed is not None)
         (folder / explorer.FILE).write_text(explored_page, encoding="utf-8")
     if recomputed is not None:
         recomputed_page = original_page.html(recomputed, found, explorer=explored)

@@ -1,0 +1,81 @@
+"""Model folders: a run's folder and the final model's answer as the row itself did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from tagging_lib import cli
+from tagging_lib.data.corpus import open_photos
+from tagging_lib.errors import TaggingError
+from tagging_lib.inference import folder, predict
+from tagging_lib.study.opening import open_study
+from tests.conftest import trained_row
+
+
+@pytest.fixture
+def opened(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+
+
+@pytest.mark.parametrize("name", ["ffn1", "lite0_head", "mobilenetv1_stage_224"])
+def test_the_folder_of_a_run_tags_the_test_photos_as_the_row_did(opened, name):
+    result = trained_row(opened, name)
+    photos = open_photos(opened.corpus.root / "images")
+    found, described = predict.probabilities(result.folder, photos)
+    np.testing.assert_allclose(found[opened.indices("test")], result.probabilities("test"), atol=2e-3)
+    assert described["labels"] == list(opened.labels) and described["threshold"] == result.threshold
+
+
+def test_the_command_takes_a_row_by_name(opened):
+    result = trained_row(opened, "ffn1")
+    photos = str(opened.corpus.root / "images")
+    shown = CliRunner().invoke(cli.app, ["predict", "ffn1", photos, "--out", "tagged", "--device", "cpu"])
+    assert shown.exit_code == 0, shown.output
+    given = np.loadtxt("tagged/predictions.txt", dtype=int)
+    np.testing.assert_array_equal(given[opened.indices("test")], result.predictions("test"))
+
+
+def test_two_folders_of_one_name_get_predictions_of_their_own(opened, tmp_path):
+    trained_row(opened, "ffn1")
+    for place, numbers in (("2004", (1, 2)), ("2006", (3, 4, 5))):
+        (tmp_path / place / "trip").mkdir(parents=True)
+        for number in numbers:
+            photo = (opened.corpus.root / "images" / f"im{number}.png").read_bytes()
+            (tmp_path / place / "trip" / f"im{number}.png").write_bytes(photo)
+    asked = ["predict", "ffn1", "2004/trip", "2006/trip", "--out", "tagged", "--device", "cpu"]
+    shown = CliRunner().invoke(cli.app, asked)
+    assert shown.exit_code == 0, shown.output
+    counts = [len(np.loadtxt(f"tagged/{name}/predictions.txt", dtype=int, ndmin=2)) for name in ("trip", "trip-2")]
+    assert counts == [2, 3]
+
+
+def test_labels_made_of_the_written_probabilities_are_the_written_labels(opened, tmp_path):
+    import pandas as pd
+
+    labels = list(opened.labels)
+    threshold = float(np.float32(0.30000001))
+    found = np.array([[np.nextafter(np.float32(threshold), 0), np.float32(threshold), 1]], dtype=np.float32)
+    photos = open_photos(opened.corpus.root / "images")
+    one = type(photos)(photos.name, photos.root, (), photos.photos[:1], photos.numbers[:1], photos.targets[:1])
+    described = {"labels": labels, "threshold": threshold, "sha256": ""}
+    predict.write(predict.tagged(one, found, described), described, tmp_path / "out")
+    read = pd.read_csv(tmp_path / "out" / "predictions.csv")
+    made = (read[labels].to_numpy(dtype=np.float32) >= np.float32(threshold)).astype(int)
+    assert made.tolist() == [[0, 1, 1]] == np.loadtxt(tmp_path / "out" / "predictions.txt", dtype=int, ndmin=2).tolist()
+
+
+@pytest.mark.parametrize("damage", ["model.safetensors", "result.json"])
+def test_a_damaged_folder_is_named(opened, damage):
+    result = trained_row(opened, "ffn1")
+    path = result.folder / damage
+    path.write_bytes(path.read_bytes()[:-9] + b"damaged!}")
+    with pytest.raises(TaggingError, match=str(result.folder)):
+        folder.load(result.folder)
+
+
+def test_a_row_without_a_network_is_no_model(opened):
+    with pytest.raises(TaggingError, match=r"model\.safetensors is missing"):
+        folder.load(trained_row(opened, "constant").folder)
