@@ -21,6 +21,7 @@ LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "sp
 SPLIT_NAMES = ("split", "ml_use", "is_valid", "subset", "partition", "part", "dataset", "set", "phase")
 BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 SAMPLE_ROWS = 200
+Find = Callable[[str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ def binary(value: object) -> int | None:
 
 
 def find_columns(
-    table: Path, header: Sequence[str], rows: Sequence[Sequence[object]], options: ReadOptions, find: Callable[[str], Sequence[str]]
+    table: Path, header: Sequence[str], rows: Sequence[Sequence[object]], options: ReadOptions, find: Find
 ) -> Columns | None:
     """The columns by their names, or as the options name them; None where the table is not one of photos and labels.
 
-    Of several columns that could name the photo, it is the one whose values name most photos.
+    Of several columns that could name the photo, it is the one whose values name most photos, as `find` finds them.
 
     Raises:
         TaggingError: an option names a column that is not there, or several columns could hold the labels.
@@ -83,7 +84,7 @@ def find_columns(
 
 
 def _photo(
-    table: Path, names: list[str], rows: Sequence[Sequence[object]], options: ReadOptions, find: Callable[[str], Sequence[str]]
+    table: Path, names: list[str], rows: Sequence[Sequence[object]], options: ReadOptions, find: Find
 ) -> int | None:
     if options.photo_column:
         return _named(table, names, options.photo_column, "photo column")

@@ -126,7 +126,7 @@ class ReadOptions:
         separator: what stands between the labels of a cell; `none`: a cell is one label; `tab`; empty: found.
         hierarchy: of keywords and of folders in folders: `leaf`, `path` or `all`.
         relabel: a CSV with the columns label, becomes.
-        min_photos: labels on fewer photos are left out.
+        min_photos: labels on fewer photos are left out; 0 keeps those without a photo too.
         skip_broken: photos that cannot be read are left out.
     """
 
@@ -137,7 +137,7 @@ class ReadOptions:
     separator: str = ""
     hierarchy: str = "leaf"
     relabel: str | Path = ""
-    min_photos: int = 1
+    min_photos: int = 0
     skip_broken: bool = False
 
     def __post_init__(self) -> None:
@@ -145,8 +145,8 @@ class ReadOptions:
             raise TaggingError(f"layout is {self.layout!r}: choose {', '.join(LAYOUTS)}")
         if self.hierarchy not in HIERARCHIES:
             raise TaggingError(f"hierarchy is {self.hierarchy!r}: choose {', '.join(HIERARCHIES)}")
-        if self.min_photos < 1:
-            raise TaggingError(f"min-photos is {self.min_photos}: give 1 or more")
+        if self.min_photos < 0:
+            raise TaggingError(f"min-photos is {self.min_photos}: give 0 or more")
 
     def skipping(self, skip_broken: bool) -> ReadOptions:
         """The same options, which leave broken photos out if these do or if it is asked for."""
