@@ -1,32 +1,46 @@
 """A corpus: photos, labels, and which photo carries which label.
 
-It is opened from a folder, a zip, or several zips laid over one another; `annotations` reads the two layouts.
+It is opened from a folder, a zip, or several zips laid over one another, whatever the layout.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat as stat_module
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tagging_lib import files
-from tagging_lib.data import archives
-from tagging_lib.data.annotations import NUMBERED, Problem, find_table, photos_below, read_label_files, read_table
+from tagging_lib.data import layouts, quality, relabel
+from tagging_lib.data.locate import MIRFLICKR, SAMPLE, SAMPLE_TEST, locate
+from tagging_lib.data.readers.photos import NUMBERED, photos_below, unread_below
+from tagging_lib.data.readers.reading import AS_FOUND, LAYOUTS, Problem, ReadOptions, Written
 from tagging_lib.errors import TaggingError
 
-__all__ = ["Corpus", "Problem", "check", "open_photos"]
-SAMPLE = "sample"
-SAMPLE_PHOTOS, SAMPLE_SEED = 1200, 0
-SAMPLE_TEST = "sample-test"  # its unlabelled photos
-SAMPLE_TEST_PHOTOS, SAMPLE_TEST_SEED = 200, 1
-MIRFLICKR = "mirflickr25k"
+__all__ = [
+    "LAYOUTS",
+    "MIRFLICKR",
+    "SAMPLE",
+    "SAMPLE_TEST",
+    "Corpus",
+    "Inspection",
+    "Problem",
+    "ReadOptions",
+    "check",
+    "inspect",
+    "open_photos",
+]
+logger = logging.getLogger(__name__)
+Given = str | Path | Sequence[str | Path]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +52,10 @@ class Corpus:
         photos: paths relative to `root`, with `/`.
         numbers: int64 (N,): the N of `im<N>`, or 1, 2, 3 … for a corpus with a CSV.
         targets: uint8 (N, L), 1 where the photo carries the label.
+        layout, read_as: the layout's name, and how it was read in words; both are empty for photos without labels.
+        parts: `train`, `validation`, `test` or None of each photo, where the corpus says it; else empty.
+        written: how the labels stood there.
+        labels_left_out: labels on fewer photos than `min_photos`.
     """
 
     name: str
@@ -47,15 +65,21 @@ class Corpus:
     numbers: np.ndarray
     targets: np.ndarray
     problems: tuple[Problem, ...] = ()
+    layout: str = ""
+    read_as: str = ""
+    parts: tuple[str | None, ...] = ()
+    written: Written = Written.NAMES
+    labels_left_out: tuple[str, ...] = ()
 
     @classmethod
     def open(
         cls,
-        path: str | Path | Sequence[str | Path],
+        path: Given,
         *,
         data_dir: Path = Path("data"),
         name: str | None = None,
         skip_broken: bool = False,
+        options: ReadOptions = AS_FOUND,
     ) -> Corpus:
         """The corpus at a path: `sample`, `mirflickr25k`, a folder, a zip, or several zips (a list, or joined by `,`).
 
@@ -65,12 +89,16 @@ class Corpus:
         Raises:
             TaggingError: there is no corpus, or it has a fatal problem; the message names file, line and remedy.
         """
-        corpus = read(locate(path, Path(data_dir)), name)
-        fatal = [problem for problem in corpus.problems if problem.fatal and not (skip_broken and problem.broken)]
+        options = options.skipping(skip_broken)
+        corpus = _opened(path, Path(data_dir), name, options)
+        fatal = [problem for problem in corpus.problems if problem.fatal and not (options.skip_broken and problem.broken)]
         if fatal:
             more = f" (and {len(fatal) - 1} more: run `tagging check`)" if len(fatal) > 1 else ""
             raise TaggingError(f"{corpus.root}: {str(fatal[0]).removeprefix('error: ')}{more}")
-        return without_broken(corpus, data_dir=Path(data_dir)) if skip_broken else corpus
+        for problem in corpus.problems:
+            if problem.wrong:
+                logger.warning("%s: %s", corpus.name, problem)
+        return without_broken(corpus, data_dir=Path(data_dir)) if options.skip_broken else corpus
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -82,6 +110,11 @@ class Corpus:
     def label_names(self, index: int) -> list[str]:
         """Labels of one photo."""
         return [self.labels[column] for column in np.flatnonzero(self.targets[index])]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of photos of each label."""
+        return dict(zip(self.labels, self.targets.sum(axis=0, dtype=np.int64).tolist(), strict=True))
 
     @property
     def left_out(self) -> tuple[Problem, ...]:
@@ -129,64 +162,37 @@ class Corpus:
         return content.hexdigest()
 
 
-def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
-    """The folder of a corpus; the sample is drawn, MIRFLICKR downloaded and zips unpacked where that is still to do."""
-    if path == SAMPLE:
-        from tagging_lib.sample import corpus as sample
-
-        folder = data_dir / f"sample-{SAMPLE_PHOTOS}-{SAMPLE_SEED}"
-        return folder if folder.exists() else sample.draw(folder, photos=SAMPLE_PHOTOS, seed=SAMPLE_SEED)
-    if path == SAMPLE_TEST:
-        from tagging_lib.sample import corpus as sample
-
-        folder = data_dir / f"{SAMPLE_TEST}-{SAMPLE_TEST_PHOTOS}-{SAMPLE_TEST_SEED}"
-        return folder if folder.exists() else sample.draw_test(folder, photos=SAMPLE_TEST_PHOTOS, seed=SAMPLE_TEST_SEED)
-    if path == MIRFLICKR:
-        from tagging_lib.data import mirflickr
-
-        return mirflickr.prepare(data_dir)
-    if isinstance(path, str):
-        # A folder's name may hold a comma; only what is no path by itself is taken apart.
-        parts = [path] if os.path.exists(path) else [part.strip() for part in path.split(",") if part.strip()]
-        paths = [Path(part).expanduser() for part in parts]
-    elif isinstance(path, Path):
-        paths = [path]
-    else:
-        paths = [Path(part) for part in path]
-    if not paths:
-        raise TaggingError("no corpus is given: give sample, mirflickr25k, a folder or zips")
-    for part in paths:
-        if not part.exists():
-            raise TaggingError(f"corpus {part} does not exist: give sample, mirflickr25k, a folder or zips")
-    if len(paths) == 1 and paths[0].is_dir():
-        return paths[0].resolve()
-    for part in paths:
-        if part.suffix.lower() != ".zip":
-            raise TaggingError(f"corpus {part} is neither a folder nor a zip: give one folder, or one or more zips")
-    folder = archives.unpack(paths, data_dir / f"{paths[0].stem}-{archives.digest(paths)}")
-    return _descend(folder)
-
-
-def _descend(folder: Path) -> Path:
-    """The folder itself, or the only one in it (zips often wrap everything in one)."""
-    inside = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in ("images", "annotations"):
-        return inside[0]
-    return folder
-
-
-def read(root: Path, name: str | None = None) -> Corpus:
-    """The corpus in a folder with all its problems, fatal ones included.
+def _opened(path: Given, data_dir: Path, name: str | None, options: ReadOptions) -> Corpus:
+    """The corpus with all its problems, fatal ones included.
 
     Raises:
-        TaggingError: it has no photos, or neither annotations nor a CSV.
+        TaggingError: there is no corpus.
     """
-    if (root / "annotations").is_dir():
-        return Corpus(name or root.name, root, *read_label_files(root))
-    table = find_table(root)
-    if table is None:
-        raise TaggingError(f"{root} holds neither annotations/<label>.txt nor a CSV of columns photo,labels: add one")
-    return Corpus(name or root.name, root, *read_table(root, table))
+    root = locate(path, data_dir)
+    layout, reading = layouts.read(root, options)
+    confirmed: Collection[str] = ()
+    if options.relabel:
+        table = relabel.read_table(options.relabel)
+        reading, confirmed = relabel.apply(reading, table), table.confirmed
+    reading, rare = relabel.without_rare(reading, options.min_photos)
+    corpus = Corpus(
+        name or root.name,
+        root,
+        reading.labels,
+        reading.photos,
+        reading.numbers,
+        reading.targets,
+        reading.problems,
+        layout,
+        reading.read_as,
+        reading.parts,
+        reading.written,
+        rare,
+    )
+    doubtful = quality.label_problems(
+        corpus.counts, reading.written, confirmed=confirmed, paths=options.hierarchy != "leaf"
+    )
+    return replace(corpus, problems=(*corpus.problems, *doubtful))
 
 
 def without_broken(corpus: Corpus, *, data_dir: Path) -> Corpus:
@@ -222,49 +228,114 @@ def _without(corpus: Corpus, broken: dict[int, str]) -> Corpus:
         photos=tuple(corpus.photos[row] for row in kept),
         numbers=corpus.numbers[kept],
         targets=corpus.targets[kept],
+        parts=tuple(corpus.parts[row] for row in kept) if corpus.parts else (),
         problems=(*corpus.problems, *added),
     )
 
 
-def open_photos(
-    path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data"), skip_broken: bool = False
-) -> Corpus:
-    """Photos without labels (L = 0): a folder or zip of any Pillow format, with or without `images/`, in natural order.
+def open_photos(path: Given, *, data_dir: Path = Path("data"), skip_broken: bool = False) -> Corpus:
+    """Photos without labels (L = 0): a folder or zip of any format that is read, with or without `images/`, in natural order.
 
-    Their numbers are the N of `im<N>` where each photo has its own, otherwise 1, 2, 3 …
+    Their numbers are the N of `im<N>` where each photo has its own, otherwise 1, 2, 3 … Photos of other formats are one
+    problem, with their count, and a warning in the log.
 
     Raises:
         TaggingError: there are no photos.
     """
     root = locate(path, Path(data_dir))
-    names = photos_below(root)
+    names, unread = photos_below(root), unread_below(root)
     if not names:
-        raise TaggingError(f"{root} holds no photos: give a folder or zip of photos (jpg, png, webp, tif …)")
+        told = f"; {unread}" if unread else ""
+        raise TaggingError(f"{root} holds no photos{told}: give a folder or zip of photos (jpg, heic, png, tif …)")
+    if unread:
+        logger.warning("%s: %s: convert them to JPEG or TIFF to have them tagged", root, unread)
+    problems = (Problem(root.name, unread, "convert them to JPEG or TIFF; until then they are passed over"),) if unread else ()
     matches = [NUMBERED.fullmatch(Path(name).stem) for name in names]
     numbers = [int(match[1]) for match in matches if match]
     if len(set(numbers)) < len(names):
         numbers = list(range(1, len(names) + 1))
     targets = np.zeros((len(names), 0), dtype=np.uint8)
-    corpus = Corpus(root.name, root, (), tuple(names), np.array(numbers, dtype=np.int64), targets)
+    corpus = Corpus(root.name, root, (), tuple(names), np.array(numbers, dtype=np.int64), targets, problems)
     return without_broken(corpus, data_dir=Path(data_dir)) if skip_broken else corpus
 
 
 def check(
-    path: str | Path | Sequence[str | Path], *, data_dir: Path = Path("data"), skip_broken: bool = False
+    path: Given, *, data_dir: Path = Path("data"), skip_broken: bool = False, options: ReadOptions = AS_FOUND
 ) -> list[Problem]:
     """Every problem of a corpus; each photo is decoded. With `skip_broken` broken photos are left out and stop nothing.
 
     Raises:
         TaggingError: there is no corpus to check.
     """
+    return list(inspect(path, data_dir=data_dir, options=options.skipping(skip_broken)).problems)
+
+
+def inspect(path: Given, *, data_dir: Path = Path("data"), options: ReadOptions = AS_FOUND) -> Inspection:
+    """A corpus as it is read, with every problem: of its files, its photos, and its labels.
+
+    Raises:
+        TaggingError: there is no corpus to check.
+    """
     from tagging_lib.data import pixels
 
-    corpus = read(locate(path, Path(data_dir)))
+    corpus = _opened(path, Path(data_dir), None, options)
     broken = [
         Problem(corpus.photos[row], what, "replace or remove it", True, broken=True)
         for row, what in pixels.undecodable(corpus)
     ]
-    found = [*corpus.problems, *broken]
-    if not skip_broken:
-        return found
-    return [replace(p, fatal=False, fix="it is left out") if p.broken else p for p in found]
+    alike = quality.same_photos(corpus.root, corpus.photos, corpus.label_names)
+    found = [*corpus.problems, *broken, *alike, *quality.label_notes(corpus.counts)]
+    if options.skip_broken:
+        found = [replace(p, fatal=False, fix="it is left out") if p.broken else p for p in found]
+    fixes = quality.fixes(corpus.counts, corpus.written, paths=options.hierarchy != "leaf")
+    return Inspection(corpus, tuple(found), tuple(fixes))
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What `tagging check` tells of a corpus.
+
+    Attributes:
+        problems: all of them, in the order of the layout's files, the photos, the labels.
+        fixes: what suspicious labels might become, for the table of `--fix`.
+    """
+
+    corpus: Corpus
+    problems: tuple[Problem, ...]
+    fixes: tuple[quality.Fix, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing stops a study, and no label is suspicious."""
+        return not any(problem.fatal or problem.wrong for problem in self.problems)
+
+    def write_fixes(self, path: str | Path) -> None:
+        """The table (label, becomes, why) that a user edits and passes back as `relabel`."""
+        relabel.write_table(path, self.fixes)
+
+    def as_json(self, *, photos: bool = False) -> dict[str, Any]:
+        """The layout, labels with their numbers of photos, and problems; with `photos` each photo with its labels as read."""
+        corpus = self.corpus
+        told: dict[str, Any] = {
+            "corpus": corpus.name,
+            "layout": corpus.layout,
+            "read_as": corpus.read_as,
+            "number_of_photos": len(corpus),
+            "labels": corpus.counts,
+            "labels_left_out": list(corpus.labels_left_out),
+            "parts": dict(Counter(part for part in corpus.parts if part)),
+            "sound": self.sound,
+            "problems": [
+                {"level": p.level, "where": p.where, "what": p.what, "fix": p.fix, "broken": p.broken} for p in self.problems
+            ],
+        }
+        if photos:
+            told["photos"] = list(self.photo_lines())
+        return told
+
+    def photo_lines(self) -> Iterator[dict[str, Any]]:
+        """Each photo with its labels, and its part of a given split where the corpus has one."""
+        corpus = self.corpus
+        for row, photo in enumerate(corpus.photos):
+            line: dict[str, Any] = {"photo": photo, "labels": corpus.label_names(row)}
+            yield line | ({"part": corpus.parts[row]} if corpus.parts else {})

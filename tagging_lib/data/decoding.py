@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from PIL import Image, ImageCms, ImageOps
 
 from tagging_lib.errors import TaggingError
 
-# The formats of `annotations.SUFFIXES`: a suffix proves nothing, and some formats (PostScript) run programs.
+# The formats of `readers.photos.SUFFIXES`: a suffix proves nothing, and some formats (PostScript) run programs.
 # fmt: off
 FORMATS = (
     "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "TGA", "PCX", "SGI", "QOI", "DDS",
-    "PSD", "XBM", "XPM",
+    "PSD", "XBM", "XPM", "HEIF",
 )
 # fmt: on
 # Pixels beyond which a photo is a mistake or a bomb: each limit keeps the worst file near 1 s and 300 MB on one core.
@@ -26,8 +27,10 @@ MAX_PIXELS_OF = {
     "WEBP": 16_000_000,  # its decoder holds three copies
     "AVIF": 16_000_000,
     "JPEG2000": 4_000_000,  # 230 ms a million pixels
+    "HEIF": 50_000_000,  # 2 s and 400 MB: the largest photos of telephones
 }
 MAX_PIXELS_IN_PYTHON = 1_000_000  # formats that Pillow decodes in Python (QOI, plain PPM …) take a second for as many
+MAX_META = 1 << 20  # bytes of a HEIC file's properties that are looked at
 STRIP = 2_000_000  # pixels converted at a time
 ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4: how the photo must be turned to stand upright
 UPRIGHT = {
@@ -86,7 +89,7 @@ def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> n
             image.draft("RGB", (2 * side, 2 * side))
             image.load()
             square = _square(_to_rgb(image, side), side, framing)
-            turn = UPRIGHT.get(_orientation(image) or 1)
+            turn = UPRIGHT.get(_orientation(image, path) or 1)
             return np.asarray(square if turn is None else square.transpose(turn))
     except BrokenPhotoError:
         raise
@@ -102,6 +105,9 @@ def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> n
 @functools.cache
 def _formats() -> list[str]:
     Image.init()
+    import pillow_heif  # Pillow reads no HEIC by itself
+
+    pillow_heif.register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]  # older Pillows lack some
 
 
@@ -114,11 +120,31 @@ def _refuse_giants(image: Image.Image) -> None:
         raise BrokenPhotoError(f"has {size}, over {limit // 10**6} million, the most that is read of a {image.format}")
 
 
-def _orientation(image: Image.Image) -> int | None:
+def _orientation(image: Image.Image, path: Path) -> int | None:
+    """What is left to turn: HEIC photos come as their container turns them, and then their EXIF tag does not count."""
     try:
+        if image.format == "HEIF":
+            return None if _container_turns(path) else image.info.get("original_orientation")
         return image.getexif().get(ORIENTATION)
     except Exception:  # damaged metadata of a photo whose pixels are sound
         return None
+
+
+def _container_turns(path: Path) -> bool:
+    """Whether a HEIC file says by itself how it is turned or mirrored (ISO/IEC 23008-12, sections 6.5.10 and 6.5.12)."""
+    with open(path, "rb") as stream:
+        while len(head := stream.read(8)) == 8:
+            size, kind = int.from_bytes(head[:4], "big"), head[4:]
+            read = 8
+            if size == 1:
+                size, read = int.from_bytes(stream.read(8), "big"), 16
+            if kind == b"meta":
+                properties = stream.read(min(size, MAX_META))
+                return b"irot" in properties or b"imir" in properties
+            if size < read:  # to the end of the file, or damaged
+                return False
+            stream.seek(size - read, os.SEEK_CUR)
+    return False
 
 
 def _to_rgb(image: Image.Image, side: int) -> Image.Image:

@@ -1,0 +1,69 @@
+"""Which layout a folder has: each reader says whether it recognises it, and more than one is never settled by guessing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+from tagging_lib.data.readers import (
+    coco,
+    folders,
+    imagefolder,
+    keywords,
+    label_studio,
+    numbered,
+    table,
+    voc,
+    yolo,
+)
+from tagging_lib.data.readers.photos import photos_below, unread_below
+from tagging_lib.data.readers.reading import LAYOUTS, Problem, Reading, ReadOptions
+from tagging_lib.errors import TaggingError
+
+READERS: dict[str, ModuleType] = dict(
+    zip(LAYOUTS, (numbered, table, imagefolder, folders, coco, voc, yolo, label_studio, keywords), strict=True)
+)
+# Photos lie in folders, and carry keywords, in other layouts too: these two are asked when there is no file of labels.
+IMPLICIT = ("folders", "keywords")
+
+
+def read(root: Path, options: ReadOptions) -> tuple[str, Reading]:
+    """The name of the layout, and what its reader says of the folder.
+
+    Raises:
+        TaggingError: no layout fits, or several; the message says which, and how to force one.
+    """
+    layout = options.layout or find(root, options)
+    reading: Reading = READERS[layout].read(root, options)
+    unread = unread_below(root)
+    if unread:
+        passed_over = Problem(root.name, unread, "convert them to JPEG or TIFF; until then they are passed over")
+        reading = replace(reading, problems=(*reading.problems, passed_over))
+    return layout, reading
+
+
+def find(root: Path, options: ReadOptions) -> str:
+    """The only layout that fits."""
+    asked = ("table",) if options.table else tuple(name for name in LAYOUTS if name not in IMPLICIT)
+    fitting = [name for name in asked if READERS[name].recognises(root, options)]
+    if not fitting:
+        # A table that cannot be read must not make its photos' folders the labels.
+        if faults := table.fitting_tables(root, options)[1]:
+            raise faults[0]
+        fitting = [name for name in IMPLICIT if READERS[name].recognises(root, options)]
+    if len(fitting) > 1:
+        choices = " or ".join(f"--layout {name}" for name in fitting)
+        raise TaggingError(f"{root} can be read as {' and as '.join(fitting)}: say {choices}")
+    if not fitting:
+        raise _nothing_found(root, options)
+    return fitting[0]
+
+
+def _nothing_found(root: Path, options: ReadOptions) -> TaggingError:
+    if table.candidates(root, options):
+        return table.nothing_fits(root, options)
+    if not photos_below(root):
+        return TaggingError(f"{root} holds no photos: give a folder or zip of photos with their labels")
+    ways = "a CSV with the columns photo,labels, or a folder for each label"
+    return TaggingError(f"{root} holds photos, but no labels in a layout that is read here: add {ways}")

@@ -1,0 +1,140 @@
+"""Which columns of a table hold the photo, its labels and its part of the split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagging_lib.data.readers.reading import TRAIN, VALIDATION, ReadOptions, part_of
+from tagging_lib.errors import TaggingError
+
+PHOTO_NAMES = (
+    *("photo", "image", "file", "filename", "file_name", "image_name", "photo_name", "img_name", "image_file", "photo_file"),
+    *("path", "filepath", "file_path", "image_path", "img_path", "photo_path", "img", "picture", "pic", "source_file"),
+    *("image_id", "photo_id", "img_id", "imageid", "id", "uuid", "image_uri", "uri"),
+)
+# Of these names the first line promises several labels a cell, the second one.
+LABELS_NAMES = ("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts")
+LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "species", "target", "attribute_ids")
+SPLIT_NAMES = ("split", "ml_use", "is_valid", "subset", "partition", "part", "dataset", "set", "phase")
+BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+SAMPLE_ROWS = 200
+Find = Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Positions of the columns; several label columns hold 0 and 1."""
+
+    photo: int
+    labels: tuple[int, ...]
+    one_hot: bool
+    split: int | None = None
+    several: bool = True  # labels in a cell, by the column's name
+    passed_over: tuple[str, ...] = ()
+
+
+def plain(name: str) -> str:
+    """A column's name in lower case, with `_` for what stands between words.
+
+    >>> plain(" Image-Name"), plain("labels")
+    ('image_name', 'labels')
+    """
+    return re.sub(r"[\s\-.]+", "_", name.strip().lower())
+
+
+def binary(value: object) -> int | None:
+    """0 or 1 for what stands for them in a one-hot column; None for anything else."""
+    return BINARY.get(str(value).strip().lower())
+
+
+def find_columns(
+    table: Path, header: Sequence[str], rows: Sequence[Sequence[object]], options: ReadOptions, find: Find
+) -> Columns | None:
+    """The columns by their names, or as the options name them; None where the table is not one of photos and labels.
+
+    Of several columns that could name the photo, it is the one whose values name most photos, as `find` finds them.
+
+    Raises:
+        TaggingError: an option names a column that is not there, or several columns could hold the labels.
+    """
+    names = [plain(name) for name in header]
+    photo = _photo(table, names, rows, options, find)
+    if photo is None:
+        return None
+    split = next((names.index(name) for name in SPLIT_NAMES if names.count(name) == 1 and _is_split(name, names, rows)), None)
+    if options.label_column:
+        asked = options.label_column
+        written = [asked] if plain(asked) in names else asked.split(",")
+        wanted = [_named(table, names, name, "label column") for name in written]
+        return Columns(photo, tuple(wanted), len(wanted) > 1, split, names[wanted[0]] not in LABEL_NAMES)
+    known = [place for place, name in enumerate(names) if name in (*LABELS_NAMES, *LABEL_NAMES) and place != photo]
+    exact = [place for place in known if names[place] == "labels"]
+    known = exact or known
+    if len({names[place] for place in known}) < len(known) or names.count(names[photo]) > 1:
+        raise TaggingError(f"{table} line 1: the columns are {','.join(header)!r}: give {names[photo]} and labels once each")
+    if len(known) > 1:
+        listed = " and ".join(header[place] for place in known)
+        raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --label-column")
+    if known:
+        return Columns(photo, (known[0],), False, split, names[known[0]] in LABELS_NAMES)
+    return _one_hot(table, header, rows, photo, split)
+
+
+def _photo(
+    table: Path, names: list[str], rows: Sequence[Sequence[object]], options: ReadOptions, find: Find
+) -> int | None:
+    if options.photo_column:
+        return _named(table, names, options.photo_column, "photo column")
+    known = [names.index(name) for name in PHOTO_NAMES if name in names]
+    if len(known) < 2:
+        return known[0] if known else None
+
+    def hits(place: int) -> int:
+        return sum(len(find(str(row[place]))) == 1 for row in rows[:SAMPLE_ROWS] if place < len(row))
+
+    return max(known, key=hits)  # the first of equals, in the order of the names
+
+
+def _named(table: Path, names: list[str], wanted: str, what: str) -> int:
+    if names.count(plain(wanted)) != 1:
+        raise TaggingError(f"{table} line 1: has no {what} {wanted.strip()!r}: its columns are {', '.join(names)}")
+    return names.index(plain(wanted))
+
+
+def _is_split(name: str, names: list[str], rows: Sequence[Sequence[object]]) -> bool:
+    """A column of a plain name, such as `set`, must hold parts; `split` and its like may hold what it wants."""
+    if name in ("split", "ml_use", "is_valid"):
+        return True
+    values = {str(row[names.index(name)]).strip() for row in rows if len(row) == len(names)}
+    return bool(values) and all(given_part(name, value) for value in values if value)
+
+
+def given_part(column: str, value: object) -> str | None:
+    """The part of a split that the value of a split column means; None for any other value."""
+    if column == "is_valid":
+        known = binary(value)
+        return None if known is None else (TRAIN, VALIDATION)[known]
+    return part_of(str(value))
+
+
+def _one_hot(
+    table: Path, header: Sequence[str], rows: Sequence[Sequence[object]], photo: int, split: int | None
+) -> Columns | None:
+    """Columns mostly of 0 and 1; a stray value among them is a problem for the reader to name, not another sort of column."""
+    labels: list[int] = []
+    passed_over: list[int] = []
+    for place, name in enumerate(header):
+        if place in (photo, split) or not name.strip():
+            continue
+        values = [row[place] for row in rows if len(row) == len(header)]
+        fitting = sum(binary(value) is not None for value in values)
+        (labels if values and 2 * fitting > len(values) else passed_over).append(place)
+    if not labels:
+        return None
+    again = [header[place] for place in labels if [header[other] for other in labels].count(header[place]) > 1]
+    if again:
+        raise TaggingError(f"{table} line 1: the label {again[0]!r} has several columns: keep one, or name them apart")
+    return Columns(photo, tuple(labels), True, split, True, tuple(header[place] for place in passed_over))

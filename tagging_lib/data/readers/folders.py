@@ -1,0 +1,75 @@
+"""A folder for each label; a photo that lies in several of them is one photo with several labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from tagging_lib.data.readers.photos import photos_below, same_content
+from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, no_file, part_of, quoted, reading_of
+from tagging_lib.errors import TaggingError
+
+CONTAINERS = frozenset(("images", "imgs", "photos", "pictures", "data", "jpegimages", "dataset"))  # folders that are no label
+LEVELS = "|"  # between folders in folders, as between the levels of keywords
+
+
+def recognises(root: Path, options: ReadOptions) -> bool:
+    """Whether all photos lie in at least two folders that may be labels."""
+    paths = [_path(name) for name in photos_below(root)]
+    return len(set(paths)) > 1 and all(paths)
+
+
+def _path(name: str) -> tuple[str, ...]:
+    """The folders of a photo that are labels: without train, valid, test and `images` at the top."""
+    folders = PurePosixPath(name).parts[:-1]
+    while folders and (part_of(folders[0]) or folders[0].lower() in CONTAINERS):
+        folders = folders[1:]
+    return folders
+
+
+def read(root: Path, options: ReadOptions) -> Reading:
+    """Photos with the folders that they lie in as labels; of folders in folders, as the option `hierarchy` says.
+
+    Photos of the same bytes in several folders are one, under the first path.
+
+    Raises:
+        TaggingError: there are no photos in subfolders.
+    """
+    names = photos_below(root)
+    labelled = [name for name in names if _path(name)]
+    if not labelled:
+        raise TaggingError(f"{root} holds no photos in folders: make a folder for each label")
+    problems = Problems()
+    for name in set(names) - set(labelled):
+        problems.add("outside", Problem(name, "lies in no label's folder", "it is passed over"))
+    unusable = [name for name in labelled if not (root / name).is_file()]
+    problems += [no_file(name, root / name) for name in unusable]
+    usable = [name for name in labelled if name not in set(unusable)]
+    carried = {name: labels_of_path(_path(name), options.hierarchy) for name in usable}
+    _refuse_leaves_of_one_name({_path(name) for name in usable}, options.hierarchy, problems)
+    merged = 0
+    for first, *others in same_content(root, usable):
+        for other in others:
+            carried[first] |= carried.pop(other)
+            merged += 1
+    told = f"; {merged} photos that lie in several folders count once, with all their labels" if merged else ""
+    return reading_of(carried, problems=problems.told(), read_as=f"folders: a folder for each label{told}")
+
+
+def labels_of_path(folders: tuple[str, ...], hierarchy: str) -> set[str]:
+    """`leaf`: the last folder; `path`: all of them as one label; `all`: each level as a path."""
+    if hierarchy == "leaf":
+        return {folders[-1]}
+    if hierarchy == "path":
+        return {LEVELS.join(folders)}
+    return {LEVELS.join(folders[:depth]) for depth in range(1, len(folders) + 1)}
+
+
+def _refuse_leaves_of_one_name(paths: Iterable[tuple[str, ...]], hierarchy: str, problems: Problems) -> None:
+    by_leaf: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        by_leaf.setdefault(path[-1], []).append("/".join(path))
+    for leaf, places in by_leaf.items() if hierarchy == "leaf" else ():
+        if len(places) > 1:
+            what = f"is the name of {len(places)} folders ({quoted(places)})"
+            problems.add("leaf", Problem(leaf, what, "say --hierarchy path to keep them apart, or name them apart", True))

@@ -1,0 +1,185 @@
+"""Label Studio: the JSON export of tasks with choices, in its full and its short form (JSON-MIN)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlparse
+
+from tagging_lib.data.readers.photos import SUFFIXES, PhotoFinder, suffix_of
+from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, quoted, reading_of, unlisted
+from tagging_lib.errors import TaggingError
+
+HEAD = 1 << 16  # bytes in which the first task stands
+UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploaded photos
+SHORT_FIELDS = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"))
+
+
+def recognises(root: Path, options: ReadOptions) -> bool:
+    """Whether a JSON file in the folder looks like an export."""
+    return bool(exports(root))
+
+
+def exports(root: Path) -> list[Path]:
+    """The JSON files that hold a list of tasks."""
+    found = []
+    for path in sorted(root.iterdir()):
+        if suffix_of(path.name) == ".json" and path.name[0] != "." and path.is_file():
+            with open(path, "rb") as stream:
+                text = stream.read(HEAD)
+            full = b'"annotations"' in text and b'"data"' in text
+            if text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[" and (full or b'"annotation_id"' in text):
+                found.append(path)
+    return found
+
+
+def read(root: Path, options: ReadOptions) -> Reading:
+    """Photos of the tasks with their choices. A task that nobody has annotated is passed over; one without a choice has no label.
+
+    Raises:
+        TaggingError: there is no export, several, or one that is not as it should be; the message names file and field.
+    """
+    paths = exports(root)
+    if len(paths) != 1:
+        names = f"several ({', '.join(path.name for path in paths)})" if paths else "none"
+        raise TaggingError(f"{root} must hold one JSON export of Label Studio, and holds {names}: put one there")
+    path, finder, problems = paths[0], PhotoFinder(root), Problems()
+    tasks = _load(path)
+    annotated = [_annotations(path, place, task) for place, task in enumerate(tasks)]
+    short = _short_controls(path, tasks, options) if not any("data" in task for task in tasks) else None
+    if short is not None:
+        annotated = [_short_annotations(task, short) for task in tasks]
+    controls = _controls(path, annotated, options)
+    carried: dict[str, set[str]] = {}
+    waiting = 0
+    for place, (task, answers) in enumerate(zip(tasks, annotated, strict=True)):
+        where = f"{path.name} task {task.get('id', place)}"
+        if not answers:
+            waiting += 1
+            continue
+        sets = [{label for control, label in answer if control in controls} for answer in answers]
+        if any(answer != sets[0] for answer in sets):
+            what = f"has {len(sets)} annotations that differ, first {quoted(sorted(sets[0]))}"
+            problems.add("differ", Problem(where, what, "keep one annotation of the task", True))
+        photo = _photo(path, finder, task.get("data", task), place, options, where, problems)
+        if photo is not None and carried.setdefault(photo, sets[0]) != sets[0]:
+            problems.add("again", Problem(where, f"{photo!r} has other labels in another task", "keep one of them", True))
+    if waiting:
+        problems.append(Problem(path.name, f"{waiting} tasks have no annotation", "their photos are passed over"))
+    problems += [] if waiting else unlisted(finder, carried)
+    if not any(carried.values()):
+        problems.append(Problem(path.name, "no photo has a choice", "export annotated tasks", True))
+    read_as = f"label-studio {path.name}: choices of {', '.join(sorted(controls))}"
+    return reading_of(carried, problems=problems.told(), read_as=read_as)
+
+
+Answer = list[tuple[str, str]]  # control and choice
+
+
+def _load(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise TaggingError(f"{path} is not valid JSON ({error}): export it again") from error
+    if not isinstance(content, list) or not all(isinstance(task, dict) for task in content):
+        raise TaggingError(f"{path} is no list of tasks: export JSON from Label Studio again")
+    return content
+
+
+def _annotations(path: Path, place: int, task: dict[str, Any]) -> list[Answer]:
+    """What each annotator chose; cancelled annotations do not count."""
+    found = []
+    for annotation in task.get("annotations") or []:
+        if not isinstance(annotation, dict) or not isinstance(annotation.get("result", []), list):
+            raise TaggingError(f"{path}: task {task.get('id', place)} has annotations without result: export it again")
+        if not annotation.get("was_cancelled"):
+            found.append([pair for entry in annotation.get("result", []) for pair in _choices(entry)])
+    return found
+
+
+def _choices(entry: Any) -> Iterable[tuple[str, str]]:
+    """Choices, and the labels of boxes and outlines, of one entry of a result."""
+    kind = entry.get("type", "") if isinstance(entry, dict) else ""
+    value = entry.get("value") if kind == "choices" or kind.endswith("labels") else None
+    chosen = value.get(kind, []) if isinstance(value, dict) else []
+    return [(str(entry.get("from_name", kind)), str(label).strip()) for label in chosen] if isinstance(chosen, list) else []
+
+
+def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOptions) -> list[str]:
+    """The fields of JSON-MIN that hold choices: those that do so as lists somewhere, else the only field of text."""
+    if options.label_column:
+        return [options.label_column]
+    listed = {name for task in tasks for name, value in task.items() if isinstance(value, dict) and "choices" in value}
+    if listed:
+        return sorted(listed)
+    texts = {name for task in tasks for name, value in task.items() if isinstance(value, str)} - SHORT_FIELDS
+    texts -= {name for name in texts if any(suffix_of(_last(str(task.get(name, "")))) in SUFFIXES for task in tasks)}
+    if len(texts) != 1:
+        raise TaggingError(f"{path}: the fields {quoted(sorted(texts))} could hold the choice: name one with --label-column")
+    return sorted(texts)
+
+
+def _short_annotations(task: dict[str, Any], controls: Iterable[str]) -> list[Answer]:
+    found: Answer = []
+    for control in controls:
+        value = task.get(control)
+        chosen = value.get("choices", []) if isinstance(value, dict) else [value] if isinstance(value, str) else []
+        found += [(control, str(label).strip()) for label in chosen]
+    return [found]
+
+
+def _controls(path: Path, annotated: list[list[Answer]], options: ReadOptions) -> set[str]:
+    """The controls whose choices are labels: the one that is asked for, else all, if no choice stands in two of them."""
+    choices: dict[str, set[str]] = {}
+    for answers in annotated:
+        for answer in answers:
+            for control, label in answer:
+                choices.setdefault(control, set()).add(label)
+    if options.label_column:
+        if options.label_column not in choices:
+            raise TaggingError(f"{path} has no choices of {options.label_column!r}: there are {quoted(sorted(choices))}")
+        return {options.label_column}
+    everything = [label for labels in choices.values() for label in labels]
+    again = sorted(label for label in set(everything) if everything.count(label) > 1)
+    if again:
+        names = quoted(sorted(choices))
+        raise TaggingError(f"{path}: the choice {again[0]!r} stands in several controls ({names}): name one with --label-column")
+    return set(choices)
+
+
+def _last(value: str) -> str:
+    """The file name in a path or address; of a file in a local storage, which is an argument, its path."""
+    address = urlparse(value)
+    inner = parse_qs(address.query).get("d", [""])[0]
+    return inner or PurePosixPath(unquote(address.path).replace("\\", "/")).name
+
+
+def _photo(
+    path: Path, finder: PhotoFinder, data: Any, place: int, options: ReadOptions, where: str, problems: Problems
+) -> str | None:
+    values = {name: value for name, value in data.items() if isinstance(value, str)} if isinstance(data, dict) else {}
+    fitting = [name for name, value in values.items() if suffix_of(_last(value)) in SUFFIXES]
+    named = options.photo_column or next((name for name in ("image", "img", "photo") if name in fitting), "")
+    name = named or (fitting[0] if len(fitting) == 1 else "")
+    if name not in values:
+        raise TaggingError(f"{path}: task {place} has no photo in its data: name the field with --photo-column")
+    written = _last(values[name])
+    for candidate in (written, *_without_first_folders(written), UPLOAD_PREFIX.sub("", written, count=1)):
+        found = finder.find(candidate)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            problems.add("several", Problem(where, f"{written!r} could be {len(found)} photos", "give each its own name", True))
+            return None
+    fix = "put the photo into the folder"
+    problems.add("none", Problem(where, f"{values[name]!r} is no photo here{finder.hint(written)}", fix, True))
+    return None
+
+
+def _without_first_folders(written: str) -> list[str]:
+    """Shorter and shorter ends of a path, as it is seen from deeper folders; never its bare name, which could be another's."""
+    parts = PurePosixPath(written).parts
+    return [str(PurePosixPath(*parts[start:])) for start in range(1, len(parts) - 1)]

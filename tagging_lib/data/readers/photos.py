@@ -1,0 +1,134 @@
+"""Which photos lie in a folder, and which of them a name means that somebody wrote into a table."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from tagging_lib import files
+
+# Pillow reads these by itself, pillow-heif HEIC. PostScript is missing on purpose: it would run Ghostscript on a stranger's file.
+# fmt: off
+SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".dib", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".tga", ".pcx", ".sgi", ".rgb", ".qoi",
+    ".dds", ".psd", ".xbm", ".xpm", ".heic", ".heif", ".hif",
+))
+# Photos too, but not read here: cameras' raw formats, and what no decoder at hand knows.
+UNREAD = frozenset((
+    ".3fr", ".ari", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dcs", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".k25", ".kdc",
+    ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".ori", ".pef", ".ptx", ".raf", ".raw", ".rw2", ".rwl", ".rwz", ".sr2",
+    ".srf", ".srw", ".x3f", ".jxl", ".jxr", ".exr", ".hdr", ".eps", ".svg", ".xcf", ".psb", ".djvu",
+))
+# fmt: on
+# 18 digits fit into int64; "[0-9]" because "\d" also means the digits of other scripts.
+NUMBERED = re.compile(r"im([0-9]{1,18})")
+NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A sort key that puts photo 9 before photo 10."""
+    return [(0, int(part), part) if NUMBER.fullmatch(part) else (1, 0, part) for part in re.split(r"([0-9]+)", name)]
+
+
+def files_below(root: Path) -> Iterator[str]:
+    """Files in a folder and its subfolders, relative to it with `/`, in no order, without hidden ones."""
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        relative = Path(folder).relative_to(root)
+        yield from ((relative / name).as_posix() for name in names if not name.startswith("."))
+
+
+def suffix_of(name: str) -> str:
+    """The suffix in lower case, with its dot."""
+    return os.path.splitext(name)[1].lower()
+
+
+def photos_below(root: Path) -> list[str]:
+    """Photos in a folder and its subfolders, relative to it with `/`, in natural order, without hidden ones."""
+    return sorted((name for name in files_below(root) if suffix_of(name) in SUFFIXES), key=natural)
+
+
+def unread_below(root: Path) -> str:
+    """The photos of formats that are not read here, in words; empty where there are none."""
+    found = sorted((name for name in files_below(root) if suffix_of(name) in UNREAD), key=natural)
+    if not found:
+        return ""
+    kinds = ", ".join(f"{count} {suffix}" for suffix, count in Counter(map(suffix_of, found)).most_common())
+    return f"{len(found)} photos are of formats that are not read ({kinds}), first {found[0]!r}"
+
+
+def composed(name: str) -> str:
+    """The name in NFC: some systems and programs write é as one letter, others as two."""
+    return unicodedata.normalize("NFC", name)
+
+
+class PhotoFinder:
+    """Finds the photo that a written name means: a path, a unique file name, either without its suffix."""
+
+    def __init__(self, root: Path, names: Iterable[str] | None = None) -> None:
+        self.root = root
+        self.names = photos_below(root) if names is None else list(names)
+        self._exact = set(self.names)
+        self._ways: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
+        for name in self.names:
+            path = PurePosixPath(composed(name))
+            bare = path.with_suffix("")
+            for way, key in zip(self._ways, (str(path), path.name, str(bare), bare.name), strict=True):
+                way.setdefault(key, []).append(name)
+
+    def find(self, written: str, below: str = "") -> list[str]:
+        """The photos that it may mean: one, several, or none.
+
+        Only a bare name is looked for in other folders: cats/1.jpg is not dogs/1.jpg. `below` is the folder of the table,
+        from which its paths may start.
+        """
+        raw = PurePosixPath(written.strip().replace("\\", "/"))
+        starts = [PurePosixPath(start) for start in dict.fromkeys((below, ""))]
+        for start in starts:
+            if str(start / raw) in self._exact:  # also where two names differ in nothing but their way to write é
+                return [str(start / raw)]
+        path = PurePosixPath(composed(str(raw)))
+        paths, names, bare_paths, bare_names = self._ways
+        for by_path, by_name in ((paths, names), (bare_paths, bare_names)):
+            for start in starts:
+                if found := by_path.get(composed(str(start / path))):
+                    return found
+            if len(path.parts) == 1 and (found := by_name.get(path.name)):
+                beside = [name for name in found if name.startswith(f"{below}/")] if below else []
+                return beside or found
+        return []
+
+    def lies_there(self, written: str, below: str = "") -> Path | None:
+        """The entry of this name that is no photo that is read: a folder, a dead link, a raw photo. None where nothing is."""
+        raw = PurePosixPath(written.strip().replace("\\", "/"))
+        for start in (below, "") if not raw.is_absolute() and ".." not in raw.parts else ():
+            path = self.root / start / raw
+            if os.path.lexists(path) and suffix_of(path.name) in SUFFIXES | UNREAD:
+                return path
+        return None
+
+    def hint(self, written: str) -> str:
+        """The photo that only another case or suffix keeps from being found, in words; else empty."""
+        path = PurePosixPath(composed(written.replace("\\", "/")).lower())
+        for name in self.names:
+            other = PurePosixPath(composed(name).lower())
+            if other.name == path.name or (other.stem == path.stem and path.suffix in SUFFIXES):
+                return f" (there is {name!r})"
+        return ""
+
+
+def same_content(root: Path, names: Iterable[str]) -> list[list[str]]:
+    """Photos of the same bytes: groups of two or more, in the order of their first."""
+    by_size: dict[int, list[str]] = {}
+    for name in names:
+        by_size.setdefault((root / name).stat().st_size, []).append(name)
+    groups: dict[str, list[str]] = {}
+    for size, alike in by_size.items():
+        for name in alike if len(alike) > 1 else ():
+            groups.setdefault(f"{size} {files.sha256(root / name)}", []).append(name)
+    return [group for group in groups.values() if len(group) > 1]

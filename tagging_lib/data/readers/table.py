@@ -1,0 +1,246 @@
+"""A folder of photos with a table of their labels: one column of labels, or a column of 0 and 1 for each label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tagging_lib.data.readers import cells
+from tagging_lib.data.readers.columns import Columns, binary, find_columns, given_part, plain
+from tagging_lib.data.readers.photos import PhotoFinder, suffix_of
+from tagging_lib.data.readers.reading import (
+    Problem,
+    Problems,
+    Reading,
+    ReadOptions,
+    Written,
+    part_of,
+    photo_named,
+    reading_of,
+    unlisted,
+)
+from tagging_lib.data.readers.rows import PARQUET, TEXT, Table, load
+from tagging_lib.errors import TaggingError
+
+METADATA = "metadata"  # tables of this name are Hugging Face's
+
+
+def recognises(root: Path, options: ReadOptions) -> bool:
+    """Whether a table with columns of photos and labels lies in the folder, or one in each of train, valid, test."""
+    return bool(fitting_tables(root, options)[0])
+
+
+def read(root: Path, options: ReadOptions) -> Reading:
+    """Photos and labels by the table.
+
+    Photos that it does not list are passed over. A row that does not fit the header is fatal: a label separated by the sign
+    that separates fields would be lost.
+
+    Raises:
+        TaggingError: there are no photos, no table, several tables, or one that is not readable.
+    """
+    finder = PhotoFinder(root)
+    fitting, faults = fitting_tables(root, options, finder)
+    if not fitting:
+        raise faults[0] if faults else nothing_fits(root, options)
+    beside = [table for table, _ in fitting if table.path.parent == root]
+    if len(beside) > 1:
+        names = ", ".join(table.path.name for table in beside)
+        raise TaggingError(f"{root} holds several tables of photos and labels ({names}): name one with --table, or keep one")
+    return read_tables(root, fitting, options, finder, "table")
+
+
+def candidates(root: Path, options: ReadOptions) -> list[Path]:
+    """Tables in the folder; where there is none, those in folders that are named like parts of a split."""
+    if options.table:
+        if not (root / options.table).is_file():
+            raise TaggingError(f"{root / options.table} does not exist: give the table's name, as it is in {root}")
+        return [root / options.table]
+    folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and part_of(path.name))]
+    found = [
+        path
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if suffix_of(path.name) in TEXT + PARQUET and path.stem.lower() != METADATA and path.name[0] != "." and path.is_file()
+    ]
+    return [path for path in found if path.parent == root] or found
+
+
+def fitting_tables(
+    root: Path, options: ReadOptions, finder: PhotoFinder | None = None, paths: Sequence[Path] | None = None
+) -> tuple[list[tuple[Table, Columns]], list[TaggingError]]:
+    """The tables of photos and labels, with their columns, and what kept others from being read.
+
+    Parquet files are only opened where no table of text fits.
+    """
+    paths = candidates(root, options) if paths is None else paths
+    fitting: list[tuple[Table, Columns]] = []
+    faults: list[TaggingError] = []
+    for suffixes in (TEXT, PARQUET):
+        for path in paths if not fitting else ():
+            if suffix_of(path.name) not in suffixes and not options.table:
+                continue
+            try:
+                table = load(path, options.photo_column)
+                finder = finder or PhotoFinder(root)
+                find = partial(finder.find, below=_below(root, table))
+                columns = find_columns(table.path, table.header, table.rows, options, find)
+            except TaggingError as error:
+                faults.append(error)
+                continue
+            if columns is not None:
+                fitting.append((table, columns))
+    return fitting, faults
+
+
+def nothing_fits(root: Path, options: ReadOptions) -> TaggingError:
+    """What to say where no table fits."""
+    paths = candidates(root, options)
+    if not paths:
+        return TaggingError(f"{root} holds no table of photos and labels: add a CSV with the columns photo,labels")
+    header = ",".join(load(paths[0], options.photo_column).header)[:80]
+    return TaggingError(
+        f"{paths[0]} line 1: the columns are {header!r}: name them photo,labels, or say --photo-column and --label-column"
+    )
+
+
+def _below(root: Path, table: Table) -> str:
+    below = table.path.parent.relative_to(root).as_posix()
+    return "" if below == "." else below
+
+
+def read_tables(
+    root: Path, tables: Sequence[tuple[Table, Columns]], options: ReadOptions, finder: PhotoFinder, layout: str
+) -> Reading:
+    """Photos and labels by one or more tables.
+
+    Raises:
+        TaggingError: the folder holds no photos.
+    """
+    if not finder.names:
+        raise TaggingError(f"{root} holds no photos: put them beside {tables[0][0].path.name}")
+    problems = Problems()
+    carried: dict[str, set[str]] = {}
+    parts: dict[str, str | None] = {}
+    labels: list[str] = []
+    ways, written = [], Written.NAMES
+    for table, columns in tables:
+        labels_of, way, kind = _labels(table, columns, options, problems)
+        written = kind if written is Written.NAMES else written
+        ways.append((f"{_below(root, table)}/".lstrip("/") + table.path.name, f"photos by {table.header[columns.photo]}, {way}"))
+        if columns.one_hot:
+            labels += [table.header[place] for place in columns.labels]
+        if columns.passed_over:
+            names = ", ".join(columns.passed_over)
+            problems.append(Problem(table.path.name, f"columns that hold no 0 and 1 ({names})", "they are passed over"))
+        for photo, row in _photos(table, columns, finder, _below(root, table), problems):
+            found = labels_of(row)
+            if found is None:
+                continue
+            if photo not in carried:
+                carried[photo] = found
+            elif carried[photo] == found:
+                problems.add("twice", Problem(table.where(row), f"{photo!r} is listed twice", "it counts once"))
+            else:
+                what = f"{photo!r} has other labels in another line"
+                problems.add("other", Problem(table.where(row), what, "join them in one", True))
+            parts[photo] = _part(table, columns, row, problems) if columns.split is not None else None
+    names = ", ".join(table.path.name for table, _ in tables[:1])
+    problems += unlisted(finder, carried, names)
+    if not any(carried.values()):
+        problems.append(Problem(names, "no photo has a label", "fill the column labels, separated by ;", True))
+    files = ", ".join(name for name, _ in ways)
+    return reading_of(
+        carried,
+        problems=problems.told(),
+        read_as=f"{layout} {files}: {ways[0][1]}",
+        labels=labels,
+        written=written,
+        parts=parts if any(parts.values()) else None,
+    )
+
+
+def _photos(
+    table: Table, columns: Columns, finder: PhotoFinder, below: str, problems: Problems
+) -> Iterator[tuple[str, int]]:
+    """The photo of each row with the row's number; rows that name none are problems."""
+    for row, fields in enumerate(table.rows):
+        where = table.where(row)
+        if len(fields) != len(table.header):
+            what = f"has {len(fields)} fields where the header has {len(table.header)}"
+            fix = "separate labels by ; and end the line of an unlabelled photo with a comma"
+            problems.add("fields", Problem(where, what, fix, True))
+            continue
+        name = fields[columns.photo]
+        photo = photo_named(finder, "" if name is None else str(name), below, where, problems)
+        if photo is not None:
+            yield photo, row
+
+
+def _part(table: Table, columns: Columns, row: int, problems: Problems) -> str | None:
+    column, value = table.header[columns.split or 0], table.rows[row][columns.split or 0]
+    part = given_part(plain(column), value)
+    if part is None and str(value or "").strip():
+        what = f"column {column}: {str(value)[:40]!r} is no part of a split"
+        problems.add("part", Problem(table.where(row), what, "write train, validation or test there"))
+    return part
+
+
+def _labels(
+    table: Table, columns: Columns, options: ReadOptions, problems: Problems
+) -> tuple[Callable[[int], set[str] | None], str, Written]:
+    """A function that gives the labels of a row, or None where it names a problem; how they stand there, in words and kind."""
+    if columns.one_hot:
+        return (
+            lambda row: _one_hot(table, columns, row, problems),
+            f"a column of 0 and 1 for each of {len(columns.labels)} labels",
+            Written.NAMES,
+        )
+    (place,) = columns.labels
+    column = table.header[place]
+    texts = [fields[place] for fields in table.rows if len(fields) == len(table.header) and isinstance(fields[place], str)]
+    separator, suspicion = cells.separator_of((text.strip() for text in texts), options.separator, several=columns.several)
+    if suspicion is not None:
+        problems.append(_suspicious(table, place, suspicion))
+
+    def labels_of(row: int) -> set[str] | None:
+        value: Any = table.rows[row][place]
+        try:
+            if isinstance(value, str):
+                return set(cells.labels_of(value.strip(), separator))
+            single = isinstance(value, int) and not isinstance(value, bool)
+            return set(cells.entries_of([value] if single else value))
+        except ValueError as error:
+            what = f"column {column}: {str(value)[:60]!r} {error}"
+            problems.add("list", Problem(table.where(row), what, "write it like the other rows", True))
+            return None
+
+    if not texts or separator == cells.LISTS:
+        return labels_of, f"lists of labels in {column}", Written.ENTRIES
+    kind = Written.NAMES if options.separator else Written.CELLS
+    return labels_of, f"labels in {column} separated by {cells.in_words(separator)}", kind
+
+
+def _suspicious(table: Table, place: int, suspicion: cells.Suspicion) -> Problem:
+    row = next(row for row, fields in enumerate(table.rows) if str(fields[place]).strip() == suspicion.cell)
+    where, shown = f"{table.where(row)} column {table.header[place]}", repr(suspicion.cell[:60])
+    if suspicion.separator == cells.LISTS:
+        return Problem(where, f"{shown} looks like a list, other rows do not", "write the labels of all rows in one way", True)
+    what = f"{shown} may be several labels separated by {cells.in_words(suspicion.separator)}"
+    fix = f"say --separator {cells.as_option(suspicion.separator)}, or --separator {cells.WHOLE} if a cell is one label"
+    return Problem(where, what, fix, True)
+
+
+def _one_hot(table: Table, columns: Columns, row: int, problems: Problems) -> set[str] | None:
+    found = set()
+    for place in columns.labels:
+        value = binary(table.rows[row][place])
+        if value is None:
+            what = f"column {table.header[place]}: {str(table.rows[row][place])[:40]!r} is neither 0 nor 1"
+            problems.add("binary", Problem(table.where(row), what, "write 0 or 1", True))
+            return None
+        if value:
+            found.add(table.header[place])
+    return found
