@@ -31,7 +31,9 @@ from tagging_lib.errors import TaggingError
 
 @app.command()
 def train(
-    row: Annotated[str, typer.Argument(help="A row of the study, or timm:<network>.", show_default=False)],
+    row: Annotated[
+        str, typer.Argument(help="A row of the study, or timm:<network>; by default the one recommended.", show_default=False)
+    ] = "",
     corpus: Corpus_ = "sample",
     test_photos: TestPhotos = "",
     profile: Profile = "auto",
@@ -57,6 +59,7 @@ def train(
     from tagging_lib.runs import rows
     from tagging_lib.runs.changes import change
     from tagging_lib.runs.kept import mark_apart
+    from tagging_lib.runs.key import at_hand
     from tagging_lib.runs.run import run
     from tagging_lib.study.opening import open_study
 
@@ -74,7 +77,8 @@ def train(
         READ=reading(layout, separator, relabel, min_photos, read),
         record=False,
     )
-    experiment = study.profile.scaled(rows.find(row).with_seed(seed + training - 1))
+    chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
+    experiment = study.profile.scaled(chosen.with_seed(seed + training - 1))
     result = run(change(experiment, changes or []), study.setting)
     mark_apart(result.kept)
     score = result.score("test")
