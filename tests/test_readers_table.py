@@ -220,8 +220,9 @@ def test_tabs(tmp_path):
 
 
 def test_json_lines(tmp_path):
-    lines = [{"image": "a.jpg", "tags": ["sea", "holiday"]}, {"image": "b.jpg", "tags": ["sea"]}, {"image": "c.jpg", "tags": None}]
-    corpus = corpus_of(tmp_path, "\n".join(map(json.dumps, lines)), table="tags.jsonl")
+    tags = {"a.jpg": ["sea", "holiday"], "b.jpg": ["sea"], "c.jpg": None}
+    text = "\n".join(json.dumps({"image": name, "tags": listed}) for name, listed in tags.items())
+    corpus = corpus_of(tmp_path, text, table="tags.jsonl")
     assert labels_of(corpus) == SEA
 
 
@@ -246,7 +247,7 @@ def test_parquet_needs_pyarrow_and_is_read_with_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(TaggingError, match=r"tags\.parquet needs pyarrow"):
         Corpus.open(tmp_path)
-    rows = [{"image": "a.jpg", "labels": ["sea", "holiday"]}, {"image": "b.jpg", "labels": ["sea"]}, {"image": "c.jpg", "labels": []}]
+    rows = [{"image": name, "labels": labels} for name, labels in SEA.items()]
     parquet = types.ModuleType("pyarrow.parquet")
     parquet.read_table = lambda path: types.SimpleNamespace(to_pylist=lambda: rows)
     package = types.ModuleType("pyarrow")
