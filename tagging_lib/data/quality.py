@@ -131,15 +131,20 @@ def _twins(counts: Mapping[str, int], key: Callable[[str], str], confirmed: Coll
     for group in groups.values():
         apart = {earlier[-1](label) for label in group} if earlier else set(group)
         if len(apart) > 1 and not set(group) <= set(confirmed):
-            found.append(sorted(group, key=lambda label: (-counts[label], label)))
+            found.append(_ranked(group, counts))
     return found
+
+
+def _ranked(labels: Iterable[str], counts: Mapping[str, int]) -> list[str]:
+    """The most frequent first."""
+    return sorted(labels, key=lambda label: (-counts[label], label))
 
 
 def plurals(counts: Mapping[str, int]) -> list[list[str]]:
     """Pairs of labels of which one looks like the other's plural in English."""
-    by_key = {_folded(label): label for label in sorted(counts, key=lambda label: counts[label])}
+    by_key = {_folded(label): label for label in reversed(_ranked(counts, counts))}
     found = []
-    for key, label in by_key.items():
+    for key, label in sorted(by_key.items()):
         ends = [f"{key}s", f"{key}es"] + ([f"{key[:-1]}ies"] if key.endswith("y") else [])
         found += [[label, by_key[end]] for end in ends if end in by_key and len(key) > 2]
     return found
@@ -157,8 +162,8 @@ def fixes(counts: Mapping[str, int], written: Written, *, paths: bool = False) -
     for name, key in reversed(TWINS.items()):  # the widest groups first: one label for all of them
         for first, *others in _twins(counts, key):
             found |= {label: Fix(label, first, f"differs in {name}?") for label in others if label not in found}
-    for one, other in plurals(counts):
-        first, second = sorted((one, other), key=lambda label: (-counts[label], label))
+    for pair in plurals(counts):
+        first, second = _ranked(pair, counts)
         found.setdefault(second, Fix(second, first, "plural?"))
     return [found[label]._replace(becomes=_end(label, found)) for label in sorted(found)]
 

@@ -151,10 +151,11 @@ def _controls(path: Path, annotated: list[list[Answer]], options: ReadOptions) -
 
 
 def _last(value: str) -> str:
-    """The file name in a path or address; of a file in a local storage, which is an argument, its path."""
+    """The file name in an absolute path or address; a relative path, or that in a local storage (`?d=`), whole."""
     address = urlparse(value)
     inner = parse_qs(address.query).get("d", [""])[0]
-    return inner or PurePosixPath(unquote(address.path).replace("\\", "/")).name
+    path = PurePosixPath(unquote(address.path).replace("\\", "/"))
+    return inner or (path.name if address.scheme or path.is_absolute() else str(path))
 
 
 def _photo(

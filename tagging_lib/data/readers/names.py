@@ -15,7 +15,8 @@ from tagging_lib.errors import TaggingError
 
 ENTRY = re.compile(r"""names\s*:\s*(.*)""")
 NUMBERED = re.compile(r"""['"]?([0-9]+)['"]?\s*:\s+(.*)""")
-QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"\\]|\\.)*\"""")
+# Only at the start of an entry: the apostrophe of a plain word (it's) opens nothing.
+QUOTED = re.compile(r"""(?<![^\s\[{,:])(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*")""")
 
 
 def read_names(path: Path, text: str) -> dict[int, str]:
