@@ -1,4 +1,4 @@
-"""Photos of one's own, with labels that nothing can learn, on a machine that reaches no other weights than its own: the study goes on to its end."""
+"""Photos of one's own with labels that nothing can learn, and no weights but those of the installation: the study ends all the same."""
 
 from __future__ import annotations
 
