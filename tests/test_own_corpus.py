@@ -1,4 +1,4 @@
-"""Photos of one's own with labels that nothing can learn, and no weights but those of the installation: the study ends all the same."""
+"""Photos of one's own, labels that nothing can learn, no weights but those of the installation: the study ends all the same."""
 
 from __future__ import annotations
 
