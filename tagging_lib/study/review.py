@@ -94,7 +94,7 @@ class _Heads:
         training, batches = self.training, self.training.batches
         training.module.load_state_dict(self.start)
         targets, nothing = self.study.targets[train], np.empty(0, dtype=np.int64)
-        weight = torch.as_tensor(statistics.pos_weight(targets)) if self.recipe.pos_weight else None
+        weight = torch.as_tensor(statistics.pos_weight(targets, self.study.labels)) if self.recipe.pos_weight else None
         start = trainer.log_odds(targets, weight)
         with _quiet(fit.logger), trainer.standardised(training, train, start):  # lines of each fold would hide what the page says
             device = self.study.setting.device
