@@ -137,7 +137,7 @@ def test_strays_are_noted_hidden_files_are_not(tmp_path):
         "annotations/red.bak",
     ]
     assert [problem.where for problem in corpus.problems] == [*strays, tmp_path.name]
-    assert "1 photos are of formats that are not read (1 .nef), first 'images/im5.nef'" in str(corpus.problems[-1])
+    assert "photos of formats that are not read: 1 (1 .nef), first 'images/im5.nef'" in str(corpus.problems[-1])
 
 
 @pytest.mark.parametrize("twin", ["im1.jpg", "im01.png"])
@@ -230,7 +230,7 @@ def test_a_csv_name_in_two_folders_is_refused_and_a_text_of_another_encoding_too
 def test_unlisted_photos_and_repeated_lines_are_noted(tmp_path):
     corpus = Corpus.open(table(tmp_path, "photo,labels\na.png,dog;cat\na.png,cat;dog\n"))
     assert corpus.photos == ("a.png",) and [problem.fatal for problem in corpus.problems] == [False, False]
-    assert "listed twice" in str(corpus.problems[0]) and "2 photos are not listed" in str(corpus.problems[1])
+    assert "listed twice" in str(corpus.problems[0]) and "photos that are not listed: 2" in str(corpus.problems[1])
 
 
 def test_of_several_csv_files_the_fitting_one_is_read(tmp_path):

@@ -42,9 +42,9 @@ def test_a_sound_corpus_has_no_problem(tmp_path):
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (("Beach", "beach", "beach"), "differ in nothing but case: 'beach' (2 photos) and 'Beach' (1 photos)"),
-        ((NFC, NFD, NFD), f"how accents are written (composed or decomposed): '{NFD}' (2 photos) and '{NFC}' (1 photos)"),
-        (("sea side", "sea  side"), "nothing but blanks: 'sea  side' (1 photos) and 'sea side' (1 photos)"),
+        (("Beach", "beach", "beach"), "differ in nothing but case: 'beach' (on 2) and 'Beach' (on 1)"),
+        ((NFC, NFD, NFD), f"how accents are written (composed or decomposed): '{NFD}' (on 2) and '{NFC}' (on 1)"),
+        (("sea side", "sea  side"), "nothing but blanks: 'sea  side' (on 1) and 'sea side' (on 1)"),
         (("sea side", "sea\u00a0side"), "nothing but blanks"),
         (("sea side", "sea\u200b side"), "nothing but blanks"),
     ],
@@ -68,14 +68,14 @@ def test_twins_of_a_label_file_are_named_too(tmp_path):
     (tmp_path / "annotations").mkdir()
     for number, name in enumerate(("Sky", "sky"), start=1):
         (tmp_path / "annotations" / f"{name}.txt").write_text(f"{number}\n")
-    assert warned(tmp_path) == ["differ in nothing but case: 'Sky' (1 photos) and 'sky' (1 photos)"]
+    assert warned(tmp_path) == ["differ in nothing but case: 'Sky' (on 1) and 'sky' (on 1)"]
 
 
 def test_plurals_are_a_note(tmp_path):
     root = corpus_at(tmp_path, *["beach", "beaches", "city", "cities", "dog", "dogs", "bus", "glass"] * 3)
     (note,) = check(root)
     assert not note.fatal and not note.wrong
-    assert "once in the plural: 'beach' (3 photos) and 'beaches' (3 photos); 'city'" in note.what
+    assert "once in the plural: 'beach' (on 3) and 'beaches' (on 3); 'city'" in note.what
     assert quality.plurals({"bus": 1, "buses": 2, "a": 1, "as": 1}) == [["bus", "buses"]]
 
 
@@ -85,7 +85,7 @@ def test_plurals_are_a_note(tmp_path):
 @pytest.mark.parametrize("value", ["nan", "None", "NULL", "-", "N/A", "NaN"])
 def test_what_stands_for_no_value_is_named(tmp_path, value):
     root = corpus_at(tmp_path, *["sea", value] * 3)
-    assert warned(root) == [f"stand for no value: '{value}' (3 photos)"]
+    assert warned(root) == [f"stand for no value: '{value}' (on 3)"]
 
 
 # Separators
@@ -118,7 +118,7 @@ def test_joined_labels_stop_where_the_separator_was_guessed_and_warn_where_label
 def test_labels_on_few_photos_are_counted(tmp_path):
     root = corpus_at(tmp_path, "sea;blow_down", "sea", "sea", "sea;dog", "dog")
     (note,) = check(root)
-    assert not note.fatal and note.what == "2 of 3 labels are on fewer than 3 photos: 'blow_down', 'dog'"
+    assert not note.fatal and note.what == "on fewer than 3 photos, 2 of 3: 'blow_down', 'dog'"
 
 
 def test_min_photos_leaves_rare_labels_out_and_says_which(tmp_path):
@@ -127,7 +127,7 @@ def test_min_photos_leaves_rare_labels_out_and_says_which(tmp_path):
     corpus = Corpus.open(root, options=ReadOptions(min_photos=2))
     assert corpus.labels == ("dog", "sea") and corpus.labels_left_out == ("blow_down",) and len(corpus) == 5
     assert corpus.targets.tolist() == [[0, 1], [0, 1], [0, 1], [1, 1], [1, 0]] and corpus.targets.dtype == np.uint8
-    assert "1 labels on fewer than 2 photos: 'blow_down'; they are left out" in str(corpus.problems[0])
+    assert "on fewer than 2 photos, 1 of 3: 'blow_down'; they are left out" in str(corpus.problems[0])
     assert corpus.fingerprint != before.fingerprint
     assert inspect(root, options=ReadOptions(min_photos=2)).as_json()["labels_left_out"] == ["blow_down"]
 
@@ -140,8 +140,8 @@ def test_the_same_photo_with_other_labels_is_a_warning_with_the_same_labels_a_no
     (root / "1.png").write_bytes((root / "0.png").read_bytes())
     (root / "5.png").write_bytes((root / "2.png").read_bytes())
     differing, alike = check(root)
-    assert differing.wrong and differing.what.endswith("with other labels, such as 0.png [sea] and 1.png [dog]")
-    assert not alike.wrong and alike.what == "1 photos are there several times, such as 2.png and 5.png"
+    assert differing.wrong and differing.what.endswith("with other labels: 1, such as 0.png [sea] and 1.png [dog]")
+    assert not alike.wrong and alike.what == "photos that are there several times: 1, such as 2.png and 5.png"
 
 
 # Formats that are not read
@@ -152,7 +152,7 @@ def test_photos_of_other_formats_are_named_with_their_count(tmp_path, caplog):
     for name in ("c.NEF", "sub/d.nef", "e.CR3"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(b"raw")
-    said = "3 photos are of formats that are not read (2 .nef, 1 .cr3), first 'c.NEF'"
+    said = "photos of formats that are not read: 3 (2 .nef, 1 .cr3), first 'c.NEF'"
     assert [problem.what for problem in check(root)] == [said]
     assert [problem.what for problem in Corpus.open(root).problems] == [said]
     unlabelled = open_photos(root)

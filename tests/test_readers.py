@@ -75,7 +75,7 @@ def test_a_photo_in_several_folders_is_one_photo_with_several_labels(tmp_path):
     photos(tmp_path, "sea/1.png", "sea/2.png", "dog/3.png")
     (tmp_path / "dog" / "copy of 1.png").write_bytes((tmp_path / "sea" / "1.png").read_bytes())
     corpus = Corpus.open(tmp_path)
-    assert corpus.layout == "folders" and "1 photos that lie in several folders" in corpus.read_as
+    assert corpus.layout == "folders" and "(here 1)" in corpus.read_as
     assert labels_of(corpus) == {"dog/3.png": ["dog"], "dog/copy of 1.png": ["dog", "sea"], "sea/2.png": ["sea"]}
     assert corpus.parts == ()
 
@@ -206,7 +206,7 @@ def test_voc_with_a_file_for_each_label(tmp_path):
         f"{folder}/000023.jpg": ["cat"],
     }
     assert corpus.parts == ("train", "validation", "test")
-    assert any("1 times a photo has the value 0, which means difficult" in str(problem) for problem in corpus.problems)
+    assert any("lines with the value 0, which means difficult: 1" in str(problem) for problem in corpus.problems)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_yolo_as_ultralytics_has_it(tmp_path):
     assert corpus.layout == "yolo" and corpus.labels == ("dog", "it's", "sea")
     assert labels_of(corpus) == {"images/train/1.jpg": ["dog", "sea"], "images/train/2.jpg": [], "images/val/1.jpg": []}
     assert corpus.parts == ("train", "train", "validation")
-    assert any("1 photos have no label file, first 'images/train/2.jpg'" in str(problem) for problem in corpus.problems)
+    assert any("photos without a label file: 1, first 'images/train/2.jpg'" in str(problem) for problem in corpus.problems)
 
 
 def test_yolo_of_roboflow_and_of_labelimg(tmp_path):
@@ -383,7 +383,7 @@ def test_label_studio_finds_uploads_local_files_and_addresses(tmp_path):
         "street.jpg": [],
         "sub/dog.jpg": ["dog"],
     }
-    assert any("1 tasks have no annotation" in str(problem) for problem in corpus.problems)
+    assert any("tasks without an annotation: 1" in str(problem) for problem in corpus.problems)
 
 
 def test_label_studio_short_form(tmp_path):

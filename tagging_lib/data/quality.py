@@ -43,7 +43,7 @@ def label_problems(
     joined = suspected_joins(counts, written, paths=paths)
     if told := [f"{label!r} by {in_words(joined[label])}" for label in doubtful if label in joined]:
         shown = ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
-        what = f"may be several labels each, separated otherwise than the rest: {shown}"
+        what = f"may be several, separated otherwise than the rest: {shown}"
         fatal = written is Written.CELLS
         fix = f"say --separator, or {MEND}; a label that becomes itself there is right"
         found.append(Problem("labels", what, fix, fatal, wrong=not fatal))
@@ -62,7 +62,7 @@ def label_notes(counts: Mapping[str, int]) -> list[Problem]:
     if pairs := plurals(counts):
         found.append(_about(counts, pairs, "may be the same, once in the plural", MEND, wrong=False))
     if rare := [label for label, count in counts.items() if 0 < count < FEW]:
-        what = f"{len(rare)} of {len(counts)} labels are on fewer than {FEW} photos: {quoted(rare)}"
+        what = f"on fewer than {FEW} photos, {len(rare)} of {len(counts)}: {quoted(rare)}"
         fix = "they cannot be in every part of a split: leave them out with --min-photos, or label more photos"
         found.append(Problem("labels", what, fix))
     return found
@@ -70,7 +70,7 @@ def label_notes(counts: Mapping[str, int]) -> list[Problem]:
 
 def _about(counts: Mapping[str, int], groups: Sequence[Sequence[str]], what: str, fix: str, wrong: bool = True) -> Problem:
     """One problem for groups of labels, the first of them with their numbers of photos."""
-    told = [" and ".join(f"{label!r} ({counts[label]} photos)" for label in group) for group in groups[:3]]
+    told = [" and ".join(f"{label!r} (on {counts[label]})" for label in group) for group in groups[:3]]
     more = f", and {len(groups) - 3} more" if len(groups) > 3 else ""
     return Problem("labels", f"{what}: {'; '.join(told)}{more}", fix or MEND, wrong=wrong)
 
@@ -187,10 +187,10 @@ def same_photos(root: Path, photos: Sequence[str], labels: Callable[[int], Itera
         (first, *others), carried = unlike[0]
         other = next(photo for photo in others if carried[photo] != carried[first])
         shown = f"{first} [{', '.join(carried[first])}] and {other} [{', '.join(carried[other])}]"
-        what = f"{len(unlike)} photos are there several times, with other labels, such as {shown}"
+        what = f"photos that are there several times, with other labels: {len(unlike)}, such as {shown}"
         found.append(Problem(first, what, "keep one of each, with the right labels", wrong=True))
     if alike:
         first, second, *_ = alike[0][0]
-        what = f"{len(alike)} photos are there several times, such as {first} and {second}"
+        what = f"photos that are there several times: {len(alike)}, such as {first} and {second}"
         found.append(Problem(first, what, "keep one of each"))
     return found

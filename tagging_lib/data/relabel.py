@@ -100,7 +100,7 @@ def without_rare(reading: Reading, min_photos: int) -> tuple[Reading, tuple[str,
         return reading, ()
     if not kept:
         raise TaggingError(f"no label is on {min_photos} photos, the most are {counts.max()}: lower --min-photos")
-    what = f"{len(rare)} labels on fewer than {min_photos} photos: {quoted(rare, most=20)}"
+    what = f"on fewer than {min_photos} photos, {len(rare)} of {len(counts)}: {quoted(rare, most=20)}"
     problem = Problem("labels", what, "they are left out, as --min-photos asks")
     return (
         replace(

@@ -46,7 +46,7 @@ def as_option(separator: str) -> str:
 
 def parts_of(cell: str, separator: str) -> list[str]:
     """What the separator parts, without blanks around and without empty parts, each once."""
-    parts = cell.split() if separator == BLANKS else [part.strip() for part in cell.split(separator)]
+    parts = re.split("[ \t\r\n]+", cell) if separator == BLANKS else [part.strip() for part in cell.split(separator)]
     return list(dict.fromkeys(part for part in parts if part))
 
 

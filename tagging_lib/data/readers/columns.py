@@ -78,9 +78,18 @@ def find_columns(
     if len(known) > 1:
         listed = " and ".join(header[place] for place in known)
         raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --label-column")
-    if known:
+    places = [place for place, name in enumerate(header) if place not in (photo, split) and name.strip()]
+    binary_places = [place for place in places if _is_binary(rows, place, len(header))]
+    # One of several columns of 0 and 1 is a label, even if it is called `target`.
+    if known and not (known[0] in binary_places and len(binary_places) > 1):
         return Columns(photo, (known[0],), False, split, names[known[0]] in LABELS_NAMES)
-    return _one_hot(table, header, rows, photo, split)
+    if not binary_places:
+        return None
+    labels = [header[place] for place in binary_places]
+    if again := [label for label in labels if labels.count(label) > 1]:
+        raise TaggingError(f"{table} line 1: the label {again[0]!r} has several columns: keep one, or name them apart")
+    passed_over = tuple(header[place] for place in places if place not in binary_places)
+    return Columns(photo, tuple(binary_places), True, split, passed_over=passed_over)
 
 
 def _photo(
@@ -120,21 +129,7 @@ def given_part(column: str, value: object) -> str | None:
     return part_of(str(value))
 
 
-def _one_hot(
-    table: Path, header: Sequence[str], rows: Sequence[Sequence[object]], photo: int, split: int | None
-) -> Columns | None:
-    """Columns mostly of 0 and 1; a stray value among them is a problem for the reader to name, not another sort of column."""
-    labels: list[int] = []
-    passed_over: list[int] = []
-    for place, name in enumerate(header):
-        if place in (photo, split) or not name.strip():
-            continue
-        values = [row[place] for row in rows if len(row) == len(header)]
-        fitting = sum(binary(value) is not None for value in values)
-        (labels if values and 2 * fitting > len(values) else passed_over).append(place)
-    if not labels:
-        return None
-    again = [header[place] for place in labels if [header[other] for other in labels].count(header[place]) > 1]
-    if again:
-        raise TaggingError(f"{table} line 1: the label {again[0]!r} has several columns: keep one, or name them apart")
-    return Columns(photo, tuple(labels), True, split, True, tuple(header[place] for place in passed_over))
+def _is_binary(rows: Sequence[Sequence[object]], place: int, fields: int) -> bool:
+    """Whether the column is mostly 0 and 1: a stray value is a problem for the reader to name, not another sort of column."""
+    values = [row[place] for row in rows if len(row) == fields]
+    return 2 * sum(binary(value) is not None for value in values) > len(values)

@@ -52,7 +52,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
         for other in others:
             carried[first] |= carried.pop(other)
             merged += 1
-    told = f"; {merged} photos that lie in several folders count once, with all their labels" if merged else ""
+    told = f"; a photo in several folders counts once, with all its labels (here {merged})" if merged else ""
     return reading_of(carried, problems=problems.told(), read_as=f"folders: a folder for each label{told}")
 
 

@@ -68,7 +68,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
         if photo is not None and carried.setdefault(photo, sets[0]) != sets[0]:
             problems.add("again", Problem(where, f"{photo!r} has other labels in another task", "keep one of them", True))
     if waiting:
-        problems.append(Problem(path.name, f"{waiting} tasks have no annotation", "their photos are passed over"))
+        problems.append(Problem(path.name, f"tasks without an annotation: {waiting}", "their photos are passed over"))
     problems += [] if waiting else unlisted(finder, carried)
     if not any(carried.values()):
         problems.append(Problem(path.name, "no photo has a choice", "export annotated tasks", True))

@@ -59,7 +59,7 @@ def unread_below(root: Path) -> str:
     if not found:
         return ""
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in Counter(map(suffix_of, found)).most_common())
-    return f"{len(found)} photos are of formats that are not read ({kinds}), first {found[0]!r}"
+    return f"photos of formats that are not read: {len(found)} ({kinds}), first {found[0]!r}"
 
 
 def composed(name: str) -> str:

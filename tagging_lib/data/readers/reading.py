@@ -226,7 +226,7 @@ def unlisted(finder: PhotoFinder, carried: Collection[str], where: str = "") -> 
     left = [name for name in finder.names if name not in carried]
     if not left:
         return []
-    return [Problem(where or left[0], f"{len(left)} photos are not listed, first {left[0]!r}", "they are passed over")]
+    return [Problem(where or left[0], f"photos that are not listed: {len(left)}, first {left[0]!r}", "they are passed over")]
 
 
 def part_of(word: str) -> str | None:

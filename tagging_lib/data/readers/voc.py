@@ -95,8 +95,8 @@ def _by_label_files(
                 problems.add("other", Problem(where, what, "give both the same", True))
             carried.setdefault(photo, set()).update({label} if shown else ())
     if difficult:
-        what = f"{difficult} times a photo has the value 0, which means difficult"
-        problems.append(Problem(MAIN, what, "it carries the label"))
+        what = f"lines with the value 0, which means difficult: {difficult}"
+        problems.append(Problem(MAIN, what, "their photos carry the label"))
     return carried, {path.stem.rpartition("_")[0] for path in paths}
 
 

@@ -100,8 +100,8 @@ def read(root: Path, options: ReadOptions) -> Reading:
     carried = {photo: _labels(root, held[photo], classes, problems) if photo in held else set() for photo in finder.names}
     without = [photo for photo in finder.names if photo not in held]
     if without:
-        what = f"{len(without)} photos have no label file, first {without[0]!r}"
-        problems.append(Problem(LABELS, what, "they are read as photos without labels"))
+        what = f"photos without a label file: {len(without)}, first {without[0]!r}"
+        problems.append(Problem(LABELS, what, "they are read as photos that carry no label"))
     used = set(held.values())
     for name in sorted(names, key=natural):
         stray = suffix_of(name) == ".txt" and LABELS in PurePosixPath(name).parts[:-1] and PurePosixPath(name).name not in LISTS
