@@ -220,6 +220,8 @@ def _labels(
     if not texts or separator == cells.LISTS:
         return labels_of, f"lists of labels in {column}", Written.ENTRIES
     kind = Written.NAMES if options.separator else Written.CELLS
+    if separator == cells.WHOLE or not any(separator in text for text in texts):
+        return labels_of, f"one label a cell of {column}", kind
     return labels_of, f"labels in {column} separated by {cells.in_words(separator)}", kind
 
 
