@@ -48,7 +48,7 @@ def test_nothing_changed_is_the_row_itself():
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("sides=224", "no such field: choose one of network, weights, trained, dropout, side, views, and recipe.epochs"),
+        ("sides=224", "no such field: choose one of network, weights, trained, dropout, side, framing, views, and recipe.epochs"),
         ("recipe.epoch=3", "no such field: choose one of recipe.epochs, recipe.batch_size"),
         ("name=mine", "no such field"),
         ("trained=some", "choose one of all, last-stage, head, none"),

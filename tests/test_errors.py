@@ -206,10 +206,10 @@ def test_the_surest_errors_come_once_a_photo_and_share_the_labels():
     targets = np.zeros((6, 2), dtype=np.uint8)
     probabilities = np.array([[0.99, 0.98], [0.97, 0.1], [0.96, 0.1], [0.95, 0.1], [0.2, 0.6], [0.1, 0.4]], dtype=np.float32)
     found = errors.surest_errors(targets, probabilities, "fp", 9)
-    assert list(zip(found.row, found.column, strict=True)) == [(0, 0), (1, 0), (4, 1)]
+    assert list(zip(found.place, found.column, strict=True)) == [(0, 0), (1, 0), (4, 1)]
     missed = errors.surest_errors(1 - targets, probabilities, "fn", 2)
     # Photo 1 is the surer error of its second label, photo 5 of its first.
-    assert set(missed.row) <= {1, 2, 3, 5} and missed.probability.is_monotonic_increasing
+    assert set(missed.place) <= {1, 2, 3, 5} and missed.probability.is_monotonic_increasing
     assert errors.surest_errors(targets, np.zeros((6, 2)), "fp", 9).empty
     with pytest.raises(ValueError, match="'tp'"):
         errors.surest_errors(targets, probabilities, "tp", 1)

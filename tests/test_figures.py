@@ -335,7 +335,7 @@ def test_figures_show_themselves_in_jupyter_and_touch_no_global_state():
     data, metadata = formatter.format(figure)
     image = Image.open(io.BytesIO(data["image/png"]))
     assert image.width == round(9.5 * style.SCREEN_DPI)
-    assert metadata["image/png"] == {"width": 912, "alt": figure.heading, "photos": False}
+    assert metadata["image/png"] == {"width": 912, "alt": figure.heading, "photos": False, "saved_as": ""}
 
 
 def test_equal_figures_give_equal_files():

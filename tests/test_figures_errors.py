@@ -71,7 +71,7 @@ def test_corrections_draw_the_three_curves_with_their_last_values_in_the_title()
     random = np.random.default_rng(0)
     targets, given = ((random.random((100, 4)) < 0.3).astype(np.uint8) for _ in range(2))
     places = random.permutation(400)[:50]
-    found = pd.DataFrame({"row": places // 4, "column": places % 4})
+    found = pd.DataFrame({"place": places // 4, "column": places % 4})
     table = label_errors.f1_after_correction(targets, given, found, [0, 20, 50], draws=10)
     figure = figures.corrections(table)
     assert f"to {table.suspects.iloc[-1]:.3f}" in figure.heading and "50 suspects" in figure.heading

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from tagging_lib import cli
 from tagging_lib.data.corpus import open_photos
+from tagging_lib.data.metadata.keywords import read_keywords
 from tagging_lib.errors import TaggingError
 from tagging_lib.inference import folder, predict
 from tagging_lib.study.opening import open_study
@@ -53,8 +58,6 @@ def test_two_folders_of_one_name_get_predictions_of_their_own(opened, tmp_path):
 
 
 def test_labels_made_of_the_written_probabilities_are_the_written_labels(opened, tmp_path):
-    import pandas as pd
-
     labels = list(opened.labels)
     threshold = float(np.float32(0.30000001))
     found = np.array([[np.nextafter(np.float32(threshold), 0), np.float32(threshold), 1]], dtype=np.float32)
@@ -79,3 +82,31 @@ def test_a_damaged_folder_is_named(opened, damage):
 def test_a_row_without_a_network_is_no_model(opened):
     with pytest.raises(TaggingError, match=r"model\.safetensors is missing"):
         folder.load(trained_row(opened, "constant").folder)
+
+
+def test_tags_go_beside_the_photos_and_a_second_run_changes_nothing(opened, tmp_path):
+    trained_row(opened, "ffn1")
+    copies = tmp_path / "copies"
+    shutil.copytree(opened.corpus.root / "images", copies)
+    before = {path.name: path.read_bytes() for path in copies.iterdir()}
+    command = ["predict", "ffn1", str(copies), "--out", "tagged", "--device", "cpu", "--xmp", "--prefix", "auto"]
+    dry = CliRunner().invoke(cli.app, [*command, "--dry-run"])
+    assert dry.exit_code == 0 and "files would change" in dry.output and not list(copies.glob("*.xmp"))
+    first = CliRunner().invoke(cli.app, command)
+    assert first.exit_code == 0, first.output
+    table = pd.read_csv("tagged/predictions.csv").fillna("")
+    for line in table.itertuples():
+        given = read_keywords(copies / line.photo).keywords
+        assert sorted(given) == sorted(filter(None, line.labels.split(";")))
+    assert {path.name: path.read_bytes() for path in copies.iterdir() if path.suffix != ".xmp"} == before
+    second = CliRunner().invoke(cli.app, command)
+    assert f"xmp: 0 of {len(table)} files written" in second.output
+
+
+def test_a_threshold_of_ones_own_and_one_that_is_none(opened):
+    trained_row(opened, "ffn1")
+    photos = str(opened.corpus.root / "images")
+    shown = CliRunner().invoke(cli.app, ["predict", "ffn1", photos, "--out", "t", "--device", "cpu", "--threshold", "1.0"])
+    assert shown.exit_code == 0 and not np.loadtxt("t/predictions.txt").any()
+    with pytest.raises(TaggingError, match=r"threshold is 1\.5"):
+        predict.predict_photos(opened.result("ffn1").folder, open_photos(photos), outputs=Path("t"), threshold=1.5)

@@ -85,3 +85,13 @@ def test_plain_rounding_would_change_a_label():
 def test_truth_stays_as_it_is():
     truth = np.array([[1, 0]], dtype=np.uint8)
     assert kept.halved(truth) is truth
+
+
+def test_an_archive_of_something_else_than_arrays_is_damage(tmp_path):
+    import zipfile
+
+    folder = keep(tmp_path).folder
+    with zipfile.ZipFile(folder / "probabilities.npz", "w") as archive:
+        archive.writestr("test", "no array")
+    with pytest.raises(ValueError, match="something else than arrays"):
+        kept.Kept(folder, {}).arrays()

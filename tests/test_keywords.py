@@ -16,7 +16,7 @@ from conftest import SHARED
 from PIL import Image, features
 
 from tagging_lib.data.metadata import blocks, xmp
-from tagging_lib.data.metadata.keywords import read_keywords, sidecars_of
+from tagging_lib.data.metadata.keywords import SUBJECT, WANTED, read_keywords, sidecars_of
 from tagging_lib.errors import TaggingError
 
 REAL = SHARED / "reference" / "keywords"
@@ -121,6 +121,20 @@ def box(kind, content):
     return struct.pack(">I", 8 + len(content)) + kind + content
 
 
+def idat(text):
+    """A HEIC whose XMP lies within its `meta` box."""
+    kinds = box(b"iinf", b"\0\0\0\0\0\1" + box(b"infe", b"\2\0\0\0\0\1\0\0mime\0application/rdf+xml\0"))
+    places = box(b"iloc", b"\1\0\0\0\x44\0\0\1" + struct.pack(">HHHHII", 1, 1, 0, 1, 0, len(text)))
+    return box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", bytes(4) + kinds + places + box(b"idat", text))
+
+
+def open_ended(text):
+    """A HEIC whose XMP reaches to the end of the file, which a length of 0 says."""
+    photo = idat(b"")
+    kept = photo.replace(struct.pack(">HHHHII", 1, 1, 0, 1, 0, 0), struct.pack(">HHHHII", 1, 0, 0, 1, len(photo) + 8, 0))
+    return kept + struct.pack(">I4s", 0, b"mdat") + text
+
+
 def heic(text, exif_block, *, wide=False):
     """A HEIC without pixels, its XMP in two parts and its EXIF as items of `mdat`, as iPhones and digiKam leave them."""
     data = text + struct.pack(">I", 6) + b"Exif\0\0" + exif_block
@@ -159,14 +173,19 @@ CONTAINERS = {
         profile("8bim", resource(0x0404, record(b"sea", "Straße".encode())))[1]))),
     "PNG, profile named by two words": png((b"tEXt", b"Raw profile type iptc\0\nIPTC profile\n 30\n"
         + resource(0x0404, record(b"sea", "Straße".encode())).hex().encode())),
+    "PNG, text": png((b"tEXt", b"XML:com.adobe.xmp\0" + SEA)),
     "PNG, EXIF": png((b"eXIf", exif("sea;Straße", ">"))),
     "WebP": b"RIFF" + struct.pack("<I", 12 + len(SEA)) + b"WEBPXMP " + struct.pack("<I", len(SEA)) + SEA,
+    "WebP, early": b"RIFF" + struct.pack("<I", 12 + len(SEA)) + b"WEBPXMP\0" + struct.pack("<I", len(SEA)) + SEA,
     "TIFF": tiff(packet().encode(), record(b"sea", "Straße".encode())),
     "GIF": gif(SEA),
     "PSD": psd(resource(0x0404, record(b"sea", "Straße".encode())) + resource(0x0424, SEA)),
     "HEIC": heic(SEA, exif("old")),
     "HEIC, wide": heic(SEA, exif("old"), wide=True),
     "HEIC, EXIF": heic(packet().encode(), exif("sea;Straße")),
+    "HEIC, idat": idat(SEA),
+    "HEIC, to the end": open_ended(SEA),
+    "JPEG, filled up": b"\xff\xd8\xff\xff" + jpeg(text=SEA.decode())[2:],
     "JPEG 2000": jp2(packet().encode(), record(b"sea", "Straße".encode())),
     "JPEG XL": box(b"JXL ", b"\r\n\x87\n") + box(b"xml ", SEA),
     "XMP": SEA,
@@ -287,7 +306,8 @@ def test_trailers_count_where_the_photo_has_no_iptc(tmp_path):
     assert read(tmp_path, photo + afcp).keywords == ("hidden",)
     assert read(tmp_path, photo + fotostation).keywords == ("hidden",)
     assert read(tmp_path, photo + afcp + b"xx" + struct.pack(">HII", 4, 12, 0xA1B2C3D4)).keywords == ("hidden",)
-    assert read(tmp_path, jpeg(iptc=record(b"seen")) + fotostation).keywords == ("seen",)
+    changed = jpeg(iptc=record(b"seen"), digest=hashlib.md5(hidden).digest(), text=packet(bag("dc:subject", "new")))
+    assert read(tmp_path, changed + fotostation).keywords == ("seen",)
 
 
 # --- XMP ------------------------------------------------------------------------------------------------------------------
@@ -337,6 +357,18 @@ def test_entities_of_xml_are_letters(tmp_path):
         "&-&amp;-&",
         "a < b",
     )
+
+
+def test_the_first_record_with_keywords_counts(tmp_path):
+    both = resource(0x0404, record(b"first")) + resource(0x0404, record(b"second"))
+    for resources in (both, resource(0x0404, record()) + both):
+        assert read(tmp_path, jpeg(more=segment(0xED, b"Photoshop 3.0\0" + resources))).keywords == ("first",)
+
+
+def test_packets_beyond_the_eighth_are_left_out(tmp_path):
+    parts = [segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet(bag("dc:subject", str(n))).encode()) for n in range(9)]
+    found = read(tmp_path, jpeg(more=b"".join(parts)))
+    assert found.keywords == ("7",) and "more than 8 packets" in found.problems[0]
 
 
 def test_the_last_of_two_packets_counts(tmp_path):
@@ -396,7 +428,13 @@ def test_many_and_endless_keywords_are_bounded(tmp_path):
     opening = '<rdf:li rdf:parseType="Resource"><mwg-kw:Keyword>{}</mwg-kw:Keyword><mwg-kw:Children><rdf:Bag>'.format("k" * 900)
     tree = opening * 15 + "</rdf:Bag></mwg-kw:Children></rdf:li>" * 15
     text = packet(MWG_TREE.format(tree))
-    assert read(tmp_path, text.encode(), "path", name="photo.xmp").keywords == ("k" * 900,)
+    found = read(tmp_path, text.encode(), "path", name="photo.xmp")
+    assert found.keywords == ("k" * 900,) and len(found.problems) == 1
+    node = packet(*['<dc:subject rdf:nodeID="n"/>'] * 200).replace(
+        "<rdf:Description", "<rdf:Bag><rdf:li/></rdf:Bag><rdf:Description"
+    )
+    node = node.replace("<rdf:Bag>", '<rdf:Bag rdf:nodeID="n">' + "<rdf:li>sea</rdf:li>" * 200)
+    assert len(xmp.parse(node.encode(), WANTED).values(SUBJECT)) == 10_000
 
 
 # --- Hierarchies and joined keywords --------------------------------------------------------------------------------------
@@ -501,6 +539,8 @@ def test_a_sidecar_in_capitals_is_found_once(tmp_path):
     (tmp_path / "IMG.JPG").write_bytes(jpeg())
     (tmp_path / "IMG.XMP").write_text(packet(bag("dc:subject", "sea")))
     assert sidecars_of(tmp_path / "IMG.JPG") == [tmp_path / "IMG.XMP"]
+    os.link(tmp_path / "IMG.XMP", tmp_path / "IMG.xmp")  # one file of two names, as where case does not count
+    assert sidecars_of(tmp_path / "IMG.JPG") == [tmp_path / "IMG.xmp"]
     assert read_keywords(tmp_path / "IMG.JPG").keywords == ("sea",)
 
 
@@ -549,6 +589,7 @@ def test_lengths_are_not_believed(tmp_path):
         "PSD": psd(b"")[:30] + b"\xff" * 4 + bytes(50),
         "PSD, resource": psd(b"8BIM\x04\x04\0\0\xff\xff\xff\xff" + bytes(20)),
         "boxes": box(b"ftyp", b"heic\0\0\0\0") + struct.pack(">I4sQ", 1, b"meta", 2**63) + bytes(50),
+        "boxes, no length": box(b"ftyp", b"heic\0\0\0\0") + struct.pack(">I4s", 4, b"meta") + bytes(50),
         "WebP": b"RIFF\0\0\0\0WEBPXMP \xff\xff\xff\xff" + bytes(20),
         "JPEG": b"\xff\xd8\xff\xe1\xff\xffExif",
         "JPEG, no length": b"\xff\xd8\xff\xe1\0\0" + bytes(100),
@@ -556,6 +597,7 @@ def test_lengths_are_not_believed(tmp_path):
     for name, content in claims.items():
         found = read(tmp_path, content)
         assert found.keywords == () and len(found.problems) == 1, name
+        assert name != "boxes, no length" or "the box at byte 16 does not fit" in found.problems[0]
 
 
 def test_small_files_do_not_grow(tmp_path, monkeypatch):
@@ -568,6 +610,9 @@ def test_small_files_do_not_grow(tmp_path, monkeypatch):
     entries = struct.pack("<HHII", 700, 1, 2**20, 8) * 65_535
     found = read(tmp_path, b"II*\0" + struct.pack("<IH", 8, 65_535) + entries + bytes(2**20))
     assert any("takes more than" in problem for problem in found.problems)
+    overlapping = b"II*\0" + struct.pack("<IH", 8, 5000) + struct.pack("<HHII", 700, 1, 60_000, 0) * 5000 + bytes(50)
+    found = read(tmp_path, jpeg(more=segment(0xE1, b"Exif\0\0" + overlapping) * 3))
+    assert any(f"more than {blocks.MAX_BLOCK} bytes" in problem for problem in found.problems) and len(found.problems) <= 10
     monkeypatch.setattr(blocks, "MAX_READS", 1000)
     places = b"\x01\0\0\0\x00\x00" + struct.pack(">H", 1) + struct.pack(">HHHH", 1, 0, 0, 65_535)
     content = box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", bytes(4) + box(b"iloc", places))

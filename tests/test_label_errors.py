@@ -25,12 +25,12 @@ def test_turned_annotations_are_found_and_come_first():
     truth, annotated, probabilities = noisy()
     found = label_errors.suspects(annotated, probabilities)
     wrong = {(row, column) for row, column in zip(*np.nonzero(truth != annotated), strict=True)}
-    listed = list(zip(found.row, found.column, strict=True))
+    listed = list(zip(found.place, found.column, strict=True))
     assert len(wrong & set(listed)) >= 0.8 * len(wrong)
     assert len(wrong & set(listed[: len(wrong)])) >= 0.8 * len(wrong)
     assert found.score.is_monotonic_increasing and found.score.between(0, 1).all()
-    assert (found.given == annotated[found.row, found.column]).all()
-    np.testing.assert_allclose(found.probability, probabilities[found.row, found.column])
+    assert (found.given == annotated[found.place, found.column]).all()
+    np.testing.assert_allclose(found.probability, probabilities[found.place, found.column])
 
 
 def test_a_rare_label_does_not_fill_the_top_of_the_list():
@@ -44,7 +44,7 @@ def test_a_rare_label_does_not_fill_the_top_of_the_list():
     probabilities[:, 1] = np.where(targets[:, 1], 0.95, 0.05) + random.normal(scale=0.01, size=1000)
     probabilities[999, 1] = 0.97  # annotated as absent
     found = label_errors.suspects(targets, probabilities)
-    assert (found.row[0], found.column[0], found.given[0]) == (999, 1, 0)
+    assert (found.place[0], found.column[0], found.given[0]) == (999, 1, 0)
 
 
 def test_clean_annotations_have_next_to_no_suspects():
@@ -111,7 +111,7 @@ def test_no_photo_is_predicted_by_a_model_that_has_seen_it():
 
 def test_correcting_turns_the_listed_annotations_and_leaves_the_study_alone():
     targets = np.array([[1, 0], [0, 0], [1, 1]], dtype=np.uint8)
-    found = pd.DataFrame({"row": [0, 2], "column": [1, 0]})
+    found = pd.DataFrame({"place": [0, 2], "column": [1, 0]})
     before = targets.copy()
     np.testing.assert_array_equal(label_errors.corrected(targets, found), [[1, 1], [0, 0], [0, 1]])
     np.testing.assert_array_equal(targets, before)
@@ -121,7 +121,7 @@ def test_f1_after_correction_is_that_of_the_corrected_truth():
     random = np.random.default_rng(5)
     targets, given = ((random.random((200, 3)) < 0.3).astype(np.uint8) for _ in range(2))
     places = random.permutation(600)[:60]
-    found = pd.DataFrame({"row": places // 3, "column": places % 3})
+    found = pd.DataFrame({"place": places // 3, "column": places % 3})
     table = label_errors.f1_after_correction(targets, given, found, [0, 5, 30, 60, 1000], draws=20)
     assert table.corrected.tolist() == [0, 5, 30, 60]
     for k, score in zip(table.corrected, table.suspects, strict=True):
@@ -137,7 +137,7 @@ def test_the_two_baselines_bracket_a_perfect_list():
     targets = (random.random((400, 5)) < 0.1).astype(np.uint8)
     given = np.where(random.random(targets.shape) < 0.9, targets, 1 - targets).astype(np.uint8)
     rows, columns = np.nonzero(targets != given)
-    found = pd.DataFrame({"row": rows, "column": columns}).sample(frac=1, random_state=0)
+    found = pd.DataFrame({"place": rows, "column": columns}).sample(frac=1, random_state=0)
     last = label_errors.f1_after_correction(targets, given, found, [len(found)], draws=20).iloc[-1]
     assert last.suspects == pytest.approx(1) and last.random_errors == pytest.approx(1)
     assert last.random_high < metrics.score(targets, given)["micro_f1"] < last.suspects
@@ -146,5 +146,5 @@ def test_the_two_baselines_bracket_a_perfect_list():
 
 def test_without_suspects_nothing_changes():
     targets = np.eye(3, dtype=np.uint8)
-    table = label_errors.f1_after_correction(targets, targets, pd.DataFrame({"row": [], "column": []}), [0, 10])
+    table = label_errors.f1_after_correction(targets, targets, pd.DataFrame({"place": [], "column": []}), [0, 10])
     assert table.corrected.tolist() == [0] and table.suspects.tolist() == [1.0]

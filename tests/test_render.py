@@ -10,12 +10,14 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import tables
-from tagging_lib.report.pages import notebook as pages
+from tagging_lib.report import figures, tables
 from tagging_lib.report.pages import render
+from tagging_lib.study.opening import open_study
+from tagging_lib.study.study import write_figure
 from tagging_lib.workflow import publish, records
 
 PIXEL = base64.b64encode(b"\x89PNG not really, but the report does not look inside").decode()
@@ -30,22 +32,32 @@ def code(source, *outputs, tags=()):
 
 
 def shown(metadata=None, **data):
-    data = {kind.replace("_", "/"): value for kind, value in data.items()}
+    data = {kind.replace("_", "/", 1): value for kind, value in data.items()}
     return {"output_type": "display_data", "data": data, "metadata": metadata or {}}
 
 
-def picture(alt="Bars of something"):
-    return shown({"image/png": {"width": 600, "alt": alt}}, image_png=PIXEL, text_plain="<Figure>")
+def picture(alt="Bars of something", **about):
+    return shown({"image/png": {"width": 600, "alt": alt} | about}, image_png=PIXEL, text_plain="<Figure>")
 
 
-def finish(outputs, name, *cells, files_made=(), title=None, parameters=PARAMETERS, started="2026-01-01T00:00:00+00:00"):
+def displayed(thing):
+    """The output that a notebook keeps of a displayed object."""
+    data, metadata = DisplayFormatter().format(thing)
+    written = {kind: base64.b64encode(value).decode() if isinstance(value, bytes) else value for kind, value in data.items()}
+    return {"output_type": "display_data", "data": written, "metadata": metadata}
+
+
+def finish(
+    outputs, name, *cells, files_made=(), title=None, asked="", parameters=PARAMETERS, started="2026-01-01T00:00:00+00:00"
+):
     """A finished notebook with its record, as the runner leaves them."""
     work = outputs / "work"
     (work / "figures").mkdir(parents=True, exist_ok=True)
     (work / "tables").mkdir(exist_ok=True)
     for made in files_made:
         (outputs / made).write_text("content")
-    first = nbformat.v4.new_markdown_cell(f"# {int(name[:2])} · {title or name}\n\nWhat is *the* question?\n\n- one point")
+    heading = f"# {int(name[:2])} · {title or name}"
+    first = nbformat.v4.new_markdown_cell(f"{heading}\n\nWhat is *the* question?{asked}\n\n- one point")
     nbformat.write(nbformat.v4.new_notebook(cells=[first, *cells]), work / f"{name}.ipynb")
     record = {"key": "k", "parameters": parameters, "started": started, "seconds": 3.2, "files": list(files_made)}
     files.write_json(work / f"{name}.json", record)
@@ -96,10 +108,14 @@ def report(outputs):
         code(
             'S.save_figure(draw(), "01_bars")',
             {"output_type": "stream", "name": "stderr", "text": "epoch 1\nepoch 2 \x1b[31mred\x1b[0m\n"},
-            picture(),
+            picture(saved_as="01_bars"),
             tags=["key-figure"],
         ),
-        code('for i in "ab":\n    show(S.save_figure(draw(i), f"01_each_{i}"))', picture("first"), picture("second")),
+        code(
+            'for i in "ab":\n    show(S.save_figure(draw(i), f"01_each_{i}"))',
+            picture("first", saved_as="01_each_a"),
+            picture("second", saved_as="01_each_b"),
+        ),
         code("Markdown('- done')", shown(text_markdown="- all is *well*"), tags=["conclusions"]),
         files_made=[f"work/figures/01_{n}.{s}" for n in ("bars", "each_a", "each_b") for s in ("png", "svg")],
     )
@@ -107,8 +123,12 @@ def report(outputs):
     finish(
         outputs,
         "02_second",
-        nbformat.v4.new_markdown_cell("## A section\n\n## A section"),
-        code('T.numbers(S.save_table(t, "02_scores"))', shown(text_html=table, text_plain="t"), tags=["headline"]),
+        nbformat.v4.new_markdown_cell("## A section\n\n## A section\n\n## A section 2"),
+        code(
+            'T.numbers(S.save_table(t, "02_scores"))',
+            shown({"text/html": {"saved_as": "02_scores"}}, text_html=table, text_plain="t"),
+            tags=["headline"],
+        ),
         files_made=["work/tables/02_scores.csv"],
         started="2026-01-02T00:00:00+00:00",
     )
@@ -206,15 +226,17 @@ def test_words_of_a_corpus_stay_words_wherever_they_come_from(outputs):
         code("c", shown(text_plain=EVIL)),
         code("d", {"output_type": "stream", "name": "stdout", "text": EVIL}),
         code(f"# {EVIL}", picture(alt=f'" onerror="alert(1)">{EVIL}')),
-        code("f", shown(image_svg_xml="x", text_plain="x")),
+        code("f", shown({"image/png": {"saved_as": EVIL}}, image_png=PIXEL)),
+        code("g", shown(**{"image/svg+xml": f"<svg>{EVIL}</svg>"}, text_plain="x")),
         title=EVIL,
+        asked=EVIL,
         parameters={"CORPUS": EVIL},
     )
     publish.build_report(outputs)
     for page in ("index.html", "01_first.html"):
         html, structure = read(outputs, page)
         assert "<script" not in html and "alert(1)" in html
-        assert all(image["src"].startswith("data:image/png") for image in structure.all("img"))
+        assert all(re.match(r"data:image/(png|svg\+xml);base64,", image["src"]) for image in structure.all("img"))
         assert not any(name.startswith("on") for _, attributes in structure.tags for name in attributes)
         assert not any(link["href"].startswith(("javascript:", "http")) for link in structure.all("a"))
 
@@ -281,14 +303,44 @@ def test_without_a_finished_notebook_it_says_what_to_run(outputs):
         publish.build_report(outputs)
 
 
-def test_names_of_saved_files_are_read_from_the_code():
-    made = ["a_1", "a_2", "b"]
-    assert pages.saved_names('S.save_figure(f(x), "b")', "save_figure", made, 1) == ["b"]
-    assert pages.saved_names('for i in y: S.save_figure(f, f"a_{i}")', "save_figure", made, 2) == ["a_1", "a_2"]
-    assert pages.saved_names('for i in y: S.save_figure(f, f"a_{i}")', "save_figure", ["a_2", "b", "a_1"], 2) == ["a_2", "a_1"]
-    assert pages.saved_names('S.save_figure(f, "b")', "save_figure", made, 2) == [], "one name cannot be two pictures"
-    assert pages.saved_names('S.save_figure(f, "absent")', "save_figure", made, 1) == []
-    assert pages.saved_names("%matplotlib inline", "save_figure", made, 1) == []
+def captions(outputs, page="01_first.html"):
+    found = re.findall(r"<figcaption>(.*?)</figcaption>", read(outputs, page)[0])
+    return [re.sub(r"<[^>]+>", "", caption) for caption in found]
+
+
+def test_captions_name_the_files_of_what_is_shown_whatever_the_code_that_saved_it(outputs, tiny_corpus):
+    study = open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    bars = [figures.pos_weights(["a", "b"], [1.0, weight]) for weight in (2.0, 3.0, 4.0, 5.0)]
+    for number, figure in enumerate(bars[:3]):
+        assert study.save_figure(figure, f"01_bars_{number}") is figure
+    table = pd.DataFrame({"label": list("abc"), "f1": [0.1, 0.2, 0.3], "photos": [1, 2, 3]})
+    assert study.save_table(table, "01_scores") is table
+    study.save_table(pd.DataFrame({"row": ["a"]}), "01_never_shown")
+    in_a_loop = code("for name, figure in drawn:\n    display(S.save_figure(figure, name))", *map(displayed, bars[:2]))
+    saved_and_not = code("display(saved, not_saved)", displayed(bars[2]), displayed(bars[3]), tags=["key-figure"])
+    in_parts = [tables.numbers(part) for part in (table.head(2), table.drop(columns="photos"), table[table.f1 > 0.1])]
+    unsaved = tables.numbers(pd.DataFrame({"label": ["a"]}))
+    made = [path.relative_to(outputs).as_posix() for path in (outputs / "work").rglob("01_*.*")]
+    finish(outputs, "01_first", in_a_loop, saved_and_not, code("t", *map(displayed, [*in_parts, unsaved])))
+    record = files.read_json(outputs / "work" / "01_first.json")
+    files.write_json(outputs / "work" / "01_first.json", record | {"files": made})
+    publish.build_report(outputs)
+    assert captions(outputs) == [
+        *(f"Figure 1.{number + 1} · 01_bars_{number} · PNG · SVG" for number in range(3)),
+        "Figure 1.4",
+        *(f"Table 1.{number} · 01_scores · CSV" for number in (1, 2, 3)),
+        "Table 1.4",
+    ]
+    assert [image["src"] for image in read(outputs, "index.html")[1].all("img")] == ["figures/01_bars_2.png"]
+
+
+def test_a_name_without_its_file_is_no_link(outputs):
+    made = ["work/figures/01_half.png"]
+    cell = code("a", picture(saved_as="01_gone"), picture(saved_as="01_half"), picture(saved_as=""), tags=["key-figure"])
+    finish(outputs, "01_first", cell, files_made=made)
+    publish.build_report(outputs)
+    assert captions(outputs) == ["Figure 1.1", "Figure 1.2 · 01_half · PNG", "Figure 1.3"]
+    assert [image["src"] for image in read(outputs, "index.html")[1].all("img")] == ["figures/01_half.png"]
 
 
 def test_command_writes_options_that_differ_from_their_defaults():
@@ -301,16 +353,12 @@ def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outp
     import numpy as np
     from PIL import Image
 
-    from tagging_lib.report import figures
-    from tagging_lib.study.study import write_figure
-
     photos = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
     drawn = {"01_photos": figures.photo_grid(photos, [0, 1, 2]), "01_numbers": figures.pos_weights(["a", "b"], [1.0, 2.0])}
     cells = []
     for name, figure in drawn.items():
-        data, metadata = figure._repr_png_()
-        image = shown({"image/png": metadata}, image_png=base64.b64encode(data).decode())
-        cells.append(code(f'S.save_figure(draw(), "{name}")', image, tags=["key-figure"]))
+        figure.saved_as = name
+        cells.append(code("S.save_figure(draw(), name)", displayed(figure), tags=["key-figure"]))
     cells.append(code("mine.plot()", shown({}, image_png=PIXEL)))
     finish(outputs, "01_first", *cells)
     made = [path for name, figure in drawn.items() for path in write_figure(figure, outputs / "work" / "figures" / name)]
@@ -330,7 +378,8 @@ def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outp
     with Image.open(outputs / "report" / "figures" / "01_numbers.png") as small, Image.open(whole_figure) as full:
         assert small.mode == "P" and small.size == full.size
         assert np.abs(np.asarray(small.convert("RGB"), int) - np.asarray(full.convert("RGB"), int)).mean() < 1
-    assert "01_photos" not in read(outputs, "index.html")[0] and PIXEL not in html
+    assert PIXEL not in html
+    assert [image["src"] for image in read(outputs, "index.html")[1].all("img")] == ["figures/01_numbers.png"]
 
 
 def test_the_commit_is_marked_when_code_differs_from_it_and_not_for_another_report(tmp_path, monkeypatch):
@@ -369,9 +418,9 @@ def test_a_published_report_calls_files_by_their_names(monkeypatch):
 
 
 def test_a_table_without_rows_is_not_shown_and_takes_no_number(outputs):
-    nothing, some = (tables.numbers(pd.DataFrame({"row": rows}))._repr_html_() for rows in ([], ["a"]))
+    nothing, some = (displayed(tables.numbers(pd.DataFrame({"row": rows}))) for rows in ([], ["a"]))
     one_line = {"output_type": "stream", "name": "stderr", "text": "epoch 1\n"}
-    cells = [code("a", shown(text_html=nothing)), code("b", one_line, shown(text_html=some))]
+    cells = [code("a", nothing), code("b", one_line, some)]
     finish(outputs, "01_first", *cells)
     publish.build_report(outputs)
     html = (outputs / "report" / "01_first.html").read_text()

@@ -82,7 +82,7 @@ def test_suspects_are_named_by_photo_part_and_label_and_no_label_is_changed(open
     assert (first["rank"], first.photo, first.label, first.part) == (1, opened.corpus.photos[photo], opened.labels[1], "test")
     assert first.given == opened.targets[photo, 1] and first.probability == pytest.approx(probabilities[photo, 1])
     inside = review.in_part(opened, found, "test")
-    assert inside.row.iloc[0] == 3 and inside.part.eq("test").all()
+    assert inside.place.iloc[0] == 3 and inside.part.eq("test").all()
     np.testing.assert_array_equal(opened.targets, before)
 
 

@@ -81,3 +81,13 @@ def test_pairs_of_depths_are_one_network_at_one_size_of_which_more_is_trained():
         assert (deeper.network, deeper.side, deeper.weights) == (base.network, base.side, base.weights)
         assert order.index(deeper.trained) > order.index(base.trained)
     assert not any("pos_weight" in name or "pseudo" in name for pair in rows.DEPTHS for name in pair)
+
+
+def test_the_recommended_row_fits_the_photos_and_the_weights_at_hand():
+    def lite0_alone(row):
+        return row.network == rows.LITE0
+
+    assert rows.recommended(550, lambda row: True).name == "lite2_head_384"
+    assert rows.recommended(550, lite0_alone).name == "lite0_head_384"
+    assert rows.recommended(128, lite0_alone).name == "lite0_head_224"
+    assert rows.recommended(64, lambda row: False).name == "lite0_head_224", "the weights of this one come with the installation"

@@ -21,7 +21,7 @@ def rare(tmp_path):
     return corpus_of(np.random.default_rng(1).random((2000, 5)) < shares, tmp_path)
 
 
-@pytest.mark.parametrize("rule", splits.RULES)
+@pytest.mark.parametrize("rule", ["random", "stratified"])
 def test_every_photo_is_in_one_part(rare, rule):
     made = splits.split(rare, rule=rule)
     parts = [made.train, made.validation, made.test]
@@ -35,7 +35,7 @@ def test_the_original_sizes(tmp_path):
     assert (len(made.train), len(made.validation), len(made.test)) == (12_000, 4_000, 4_000)
 
 
-@pytest.mark.parametrize("rule", splits.RULES)
+@pytest.mark.parametrize("rule", ["random", "stratified"])
 def test_the_seed_decides_and_nothing_else(rare, rule):
     again = splits.split(rare, seed=42, rule=rule)
     np.random.default_rng().random()
@@ -89,7 +89,7 @@ def test_a_file_of_another_corpus_is_refused(rare, tmp_path):
 
 
 def test_mistakes_are_named(rare, tmp_path):
-    with pytest.raises(TaggingError, match=r"'sorted'.*random or stratified"):
+    with pytest.raises(TaggingError, match=r"'sorted'.*random, stratified, given"):
         splits.split(rare, rule="sorted")
     with pytest.raises(TaggingError, match="at least 5"):
         splits.split(corpus_of(np.zeros((4, 2)), tmp_path))

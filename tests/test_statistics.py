@@ -41,7 +41,7 @@ def test_pos_weight_by_hand(caplog):
         weights = statistics.pos_weight(TARGETS)
     assert weights.dtype == np.float32
     assert weights.tolist() == pytest.approx([1 / 3, 1.0, 1.0])  # the third label has no photo
-    assert "[2]" in caplog.text
+    assert caplog.messages[0].endswith(": label 3")
 
 
 def test_pos_weight_of_a_label_that_every_photo_carries_stays_positive():
@@ -83,3 +83,8 @@ def test_greyscale_is_told_from_colour(pixels):
     assert np.flatnonzero(statistics.is_greyscale(mixed, np.arange(600))).tolist() == [1, 550]
     assert statistics.is_greyscale(mixed, np.array([1, 2])).tolist() == [True, False]
     assert statistics.is_greyscale(mixed, np.zeros(0, dtype=np.int64)).shape == (0,)
+
+
+def test_labels_without_a_weight_are_named(caplog):
+    statistics.pos_weight(np.array([[1, 0, 1], [1, 0, 0]], dtype=np.uint8), ["été", "sea", "dog"])
+    assert caplog.messages == ["on no photo, or on every one, so that they get no weight in the loss: été, sea"]

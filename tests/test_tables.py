@@ -84,7 +84,7 @@ def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_o
     details = tables.details(made_of)
     assert list(details.frame) == ["Row", "Weights", "Epochs", "Micro-F1", "F1 train ÷ validation", "Training time", "Features"]
     assert details.frame.iloc[1].tolist() == ["Row | A", "none", "25", "0.759", "1.100", "42 min 22 s", "0.0 s"]
-    assert '<table class="headline">' in details._repr_html_()
+    assert '<table class="headline">' in details._repr_html_()[0]
 
 
 def test_thresholds_have_the_decimals_of_the_grid_and_nothing_is_less_than_zero_by_less_than_shown():
@@ -97,7 +97,7 @@ def test_html_escapes_every_text():
     evil = '<img src=x onerror="alert(1)">&'
     shown = tables.to_html(pd.DataFrame({evil: [evil], "n": [3]}), caption=evil)
     assert "<img" not in shown and shown.count("&lt;img") == 3 and "&amp;" in shown
-    assert tables.headline(headline())._repr_html_().count("Constant &lt;b&gt;") == 1
+    assert tables.headline(headline())._repr_html_()[0].count("Constant &lt;b&gt;") == 1
 
 
 def test_numbers_stand_right_and_texts_left():
@@ -150,7 +150,7 @@ def test_bounds_and_deviations_stand_beside_their_score_and_differences_have_a_s
 
 def test_left_out_says_so_when_every_row_ran():
     empty = pd.DataFrame(columns=["row", "reason", "how to get it"])
-    assert "every row of this profile ran" in tables.left_out(empty)._repr_html_()
+    assert "every row of this profile ran" in tables.left_out(empty)._repr_html_()[0]
     some = pd.DataFrame([["VGG16", "no weights", "--weights DIR"]], columns=["row", "reason", "how to get it"])
     assert "--weights DIR" in tables.left_out(some)._repr_markdown_()
 
@@ -161,12 +161,22 @@ def test_rows_left_out_for_one_reason_stand_together():
     assert frame.to_numpy().tolist() == [["VGG16; ResNet-50", "slow", "CUDA"], ["ResNet-34, head only", "no weights", "–"]]
 
 
+def test_a_table_knows_as_what_it_is_saved():
+    left = pd.DataFrame([["VGG16", "no weights", "--weights DIR"]], columns=["row", "reason", "how to get it"])
+    for table, show in [
+        (pd.DataFrame({"micro_f1": [0.5, 0.6], "low": 0.4, "high": 0.7}), tables.numbers),
+        (headline(), tables.headline),
+        (headline(), tables.details),
+        (left, tables.left_out),
+        (left.head(0), tables.left_out),
+    ]:
+        assert show(table)._repr_html_()[1] == {"saved_as": ""}
+        table.attrs["saved_as"] = "01_scores"
+        assert show(table)._repr_html_()[1] == show(table.head(1))._repr_html_()[1] == {"saved_as": "01_scores"}
+
+
 @pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"a": []}), pd.DataFrame({"a": [1]})])
 def test_tables_without_rows_or_columns(table):
     assert tables.to_html(table).count("<tr>") == 1 + len(table)
     assert len(tables.to_markdown(table).splitlines()) == 2 + len(table)
     assert str(tables.numbers(table))
-
-
-def test_described_lists_a_mapping():
-    assert tables.described({"micro_f1": 0.5, "photos": 1200}).iloc[:, 1].tolist() == ["0.500", "1,200"]

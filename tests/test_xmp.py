@@ -101,6 +101,8 @@ def test_tags_of_an_earlier_run_go_and_those_of_the_user_stay(photo):
     change = write_sidecar(photo, ["sky"])
     assert (change.added, change.removed) == (("sky",), ("beach", "sea"))
     assert fields(photo) == [["mine", "beach", "sky"], ["mine", "Holidays|beach", "sky"], ["sky"]]
+    given = read_keywords(photo).fields["given"]  # whoever trains on keywords can tell ours from the user's
+    assert set(given) == {"dc:subject=sky", "lr:hierarchicalSubject=sky", "digiKam:TagsList=sky"}
     write_sidecar(photo, [])
     assert fields(photo) == [["mine", "beach"], ["mine", "Holidays|beach"], []]
 

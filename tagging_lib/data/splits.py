@@ -15,7 +15,7 @@ from tagging_lib import files
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 
-RULES = ("random", "stratified")
+RULES = ("random", "stratified", "given")
 PARTS = ("train", "validation", "test")
 
 
@@ -43,24 +43,43 @@ def split(
 ) -> Split:
     """Divide the photos, which are in ascending order of their number whatever the file system's order.
 
-    `random` is the original's rule; `stratified` keeps each label's share equal in the parts (Sechidis et al., ECML 2011).
+    `random` is the original's rule; `stratified` keeps each label's share equal in the parts (Sechidis et al., ECML 2011);
+    `given` takes the corpus' own parts, and draws one that it lacks from those that train.
 
     Raises:
         TaggingError: an unknown rule, or a corpus too small for three parts.
     """
     if rule not in RULES:
-        raise TaggingError(f"split rule is {rule!r}: choose random or stratified")
+        raise TaggingError(f"split rule is {rule!r}: choose {', '.join(RULES)}")
     n = len(corpus)
     sizes = [round(n * fraction) for fraction in fractions[:2]]
     if n < 5:
         raise TaggingError(f"{corpus.name} has {n} photos: a split needs at least 5")
-    if rule == "random":
+    if rule == "given":
+        parts = _given(corpus, seed, fractions)
+    elif rule == "random":
         order = np.random.default_rng(seed).permutation(n)
         parts = np.split(order, np.cumsum(sizes))
     else:
         parts = _stratified(corpus.targets, seed, fractions)
     train, validation, test = (np.sort(part).astype(np.int64) for part in parts)
     return Split(train, validation, test, rule, seed)
+
+
+def _given(corpus: Corpus, seed: int, fractions: tuple[float, float, float]) -> list[np.ndarray]:
+    """The corpus' own parts; photos without one train, and a part that it lacks is drawn from those that train."""
+    if not any(corpus.parts):
+        raise TaggingError(f"{corpus.name} does not say which photos train and which test: choose random or stratified")
+    part_of = np.array([part or "train" for part in corpus.parts], dtype=object)
+    order, size = np.random.default_rng(seed).permutation(len(corpus)), len(corpus)
+    for part, fraction in zip(PARTS[1:], fractions[1:], strict=True):
+        if not (part_of == part).any():
+            part_of[[place for place in order if part_of[place] == "train"][: round(size * fraction)]] = part
+    found = [np.flatnonzero(part_of == part) for part in PARTS]
+    for part, places in zip(PARTS, found, strict=True):
+        if not len(places):
+            raise TaggingError(f"{corpus.name} leaves no photo for {part}: choose random or stratified")
+    return found
 
 
 def _stratified(targets: np.ndarray, seed: int, fractions: tuple[float, float, float]) -> list[np.ndarray]:

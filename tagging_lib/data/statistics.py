@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,16 +32,20 @@ def channel_statistics(pixels: np.ndarray, indices: np.ndarray) -> tuple[np.ndar
     return mean / 255, np.sqrt(np.maximum(squares / count - mean**2, 0)) / 255
 
 
-def pos_weight(targets: np.ndarray) -> np.ndarray:
+def pos_weight(targets: np.ndarray, labels: Sequence[str] = ()) -> np.ndarray:
     """Negatives ÷ positives of each label, float32 (L,).
 
     A label without a positive cannot be weighted and gets 1, with a warning; so does one that every photo carries.
+
+    Args:
+        labels: their names, for the warning.
     """
     positives = label_counts(targets)
     negatives = len(targets) - positives
     defined = (positives > 0) & (negatives > 0)
     if not defined.all():
-        logger.warning("labels without a positive or without a negative: columns %s", np.flatnonzero(~defined).tolist())
+        names = [labels[column] if labels else f"label {column + 1}" for column in np.flatnonzero(~defined).tolist()]
+        logger.warning("on no photo, or on every one, so that they get no weight in the loss: %s", ", ".join(names))
     return np.where(defined, negatives / np.maximum(positives, 1), 1).astype(np.float32)
 
 

@@ -43,7 +43,7 @@ def most_confident(
 def surest_errors(
     targets: np.ndarray, probabilities: np.ndarray, kind: str, n: int, *, threshold: float = 0.5, of_each_label: int = 2
 ) -> pd.DataFrame:
-    """At most `n` wrong answers of the kind `fp` or `fn`, the surest first: row, column, probability.
+    """At most `n` wrong answers of the kind `fp` or `fn`, the surest first: place, column, probability.
 
     Each photo comes once, each label at most `of_each_label` times, so that neither fills the list.
 
@@ -60,8 +60,8 @@ def surest_errors(
         # A photo may be taken by a label of which it is the surer error, so more are looked at.
         for row in most_confident(targets, probabilities, column, kind, of_each_label * targets.shape[1], threshold=threshold)
     ]
-    table = pd.DataFrame(found, columns=["row", "column", "probability"])
-    table = table.sort_values("probability", ascending=kind == "fn", kind="stable").drop_duplicates("row")
+    table = pd.DataFrame(found, columns=["place", "column", "probability"])
+    table = table.sort_values("probability", ascending=kind == "fn", kind="stable").drop_duplicates("place")
     return table.groupby("column", sort=False).head(of_each_label).head(n).reset_index(drop=True)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDS = 5
-COLUMNS = ["row", "column", "given", "probability", "score"]
+COLUMNS = ["place", "column", "given", "probability", "score"]
 
 
 def folds(targets: np.ndarray, n_folds: int = FOLDS, seed: int = 0) -> np.ndarray:
@@ -53,7 +53,7 @@ def out_of_fold(fold_of: np.ndarray, fit_predict: Callable[[np.ndarray, np.ndarr
 def suspects(targets: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     """Annotations that are probably wrong, the most suspicious first.
 
-    Columns: row and column of the annotation in `targets` 0/1 (N, L), given (0 or 1), probability of the label, score
+    Columns: place and column of the annotation in `targets` 0/1 (N, L), given (0 or 1), probability of the label, score
     (cleanlab's quality of the annotation in [0, 1], low is suspicious). Whether an annotation is listed is decided label
     by label by confident learning (Northcutt, Jiang & Chuang 2021, *JAIR* 70), which estimates how many of each kind
     are wrong. The order is by normalised margin, with each probability set against what is usual for the label:
@@ -93,20 +93,20 @@ def suspects(targets: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     rows, columns = np.nonzero(listed)
     table = pd.DataFrame(
         {
-            "row": rows,
+            "place": rows,
             "column": usable[columns],
             "given": chosen[rows, columns].astype(int),
             "probability": values[rows, columns],
             "score": np.asarray(scores)[rows, columns],
         }
     )
-    return table.sort_values(["score", "row", "column"], kind="stable").reset_index(drop=True)
+    return table.sort_values(["score", "place", "column"], kind="stable").reset_index(drop=True)
 
 
 def corrected(targets: np.ndarray, found: pd.DataFrame) -> np.ndarray:
-    """A copy of `targets` (N, L) in which the annotations of `found` (columns row, column) are turned round."""
+    """A copy of `targets` (N, L) in which the annotations of `found` (columns place, column) are turned round."""
     changed = np.array(targets)
-    rows, columns = found.row.to_numpy(dtype=int), found.column.to_numpy(dtype=int)
+    rows, columns = found.place.to_numpy(dtype=int), found.column.to_numpy(dtype=int)
     changed[rows, columns] = 1 - changed[rows, columns]
     return changed
 
@@ -133,7 +133,7 @@ def f1_after_correction(
 
     true, given = metrics.checked(targets, predictions)
     flat_true, flat_given = true.ravel(), given.ravel()
-    places = found.row.to_numpy(dtype=int) * targets.shape[1] + found.column.to_numpy(dtype=int)
+    places = found.place.to_numpy(dtype=int) * targets.shape[1] + found.column.to_numpy(dtype=int)
     counts = sorted({min(k, len(places)) for k in counts})
     random = np.random.default_rng(seed)
     positive, negative = np.flatnonzero(flat_true), np.flatnonzero(~flat_true)

@@ -16,6 +16,7 @@ from tagging_lib import files
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.data.decoding import Framing
+from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import metrics, thresholds
 from tagging_lib.inference import folder
 from tagging_lib.models import device as devices
@@ -27,17 +28,29 @@ LABELS_SEPARATOR = ";"
 
 
 def predict_photos(
-    model: Path, photos: Corpus, *, outputs: Path, cache_dir: Path | None = None, device: str = "cpu", sidecars: bool = False
+    model: Path,
+    photos: Corpus,
+    *,
+    outputs: Path,
+    threshold: float | None = None,
+    cache_dir: Path | None = None,
+    device: str = "cpu",
+    sidecars: bool = False,
 ) -> pd.DataFrame:
     """Tag photos with the model in a folder, and write what `write` writes; the table that `tagged` makes.
 
     Args:
+        threshold: of all labels, in place of the model's own.
         cache_dir: as `probabilities` takes it.
 
     Raises:
-        TaggingError: the folder holds no whole model.
+        TaggingError: the folder holds no whole model, or the threshold is not in (0, 1].
     """
+    if threshold is not None and not 0 < threshold <= 1:
+        raise TaggingError(f"threshold is {threshold}: choose a probability above 0 and at most 1")
     found, described = probabilities(model, photos, cache_dir=cache_dir, device=device)
+    if threshold is not None:
+        described = described | {"threshold": threshold}
     return write(tagged(photos, found, described), described, outputs, sidecars=sidecars)
 
 
@@ -81,10 +94,11 @@ def tagged(photos: Corpus, found: np.ndarray, described: Mapping[str, Any]) -> p
     """
     labels = described["labels"]
     given = thresholds.apply(found, described["threshold"])
-    names = [LABELS_SEPARATOR.join(labels[place] for place in np.flatnonzero(answer)) for answer in given]
-    return pd.concat(
-        [pd.DataFrame({"photo": photos.photos, "labels": names}), pd.DataFrame(found, columns=labels)], axis="columns"
-    )
+    tags = [[labels[place] for place in np.flatnonzero(answer)] for answer in given]
+    names = pd.DataFrame({"photo": photos.photos, "labels": list(map(LABELS_SEPARATOR.join, tags))})
+    table = pd.concat([names, pd.DataFrame(found, columns=labels)], axis="columns")
+    table.attrs["tags"] = tags  # a label may hold the separator
+    return table
 
 
 def write(table: pd.DataFrame, described: Mapping[str, Any], outputs: Path, *, sidecars: bool = False) -> pd.DataFrame:

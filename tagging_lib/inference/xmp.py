@@ -17,6 +17,7 @@ from tagging_lib.data.metadata import xmp
 from tagging_lib.data.metadata.blocks import MAX_BLOCK, BrokenError
 from tagging_lib.data.metadata.keywords import (
     FRACTION_SLASH,
+    GIVEN,
     HIERARCHICAL_SUBJECT,
     LEVELS,
     SUBJECT,
@@ -27,13 +28,13 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.files import replacing, storage_error
 from tagging_lib.inference.xmp_edit import Edit, key
 
-FLAT, PATHS, TAGS, GIVEN = "dc:subject", "lr:hierarchicalSubject", "digiKam:TagsList", "tagging:given"
+FLAT, PATHS, TAGS, NOTE = "dc:subject", "lr:hierarchicalSubject", "digiKam:TagsList", "tagging:given"
 # Paths before flat keywords, because a flat one stays while a path needs it.
 PROPERTIES = {
     PATHS: HIERARCHICAL_SUBJECT,
     TAGS: TAGS_LIST,
     FLAT: SUBJECT,
-    GIVEN: "urn:tagging-lib:xmp/1.0/ given",  # items such as `dc:subject=beach`
+    NOTE: GIVEN,
 }
 NEW = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -138,7 +139,7 @@ def _plan(photo: Path, tags: Iterable[str], prefix: str, without_suffix: bool) -
     try:
         edit = Edit(xmp.parse(NEW.encode() if new else _read(sidecar), PROPERTIES.values()), PROPERTIES)
         found = _own_keywords(photo) if new else {name: edit.values(name) for name in (PATHS, TAGS, FLAT)}
-        ours = _by_property(edit.values(GIVEN))
+        ours = _by_property(edit.values(NOTE))
         added, removed = _merge(edit, found, ours, wanted, new=new)
         content = edit.result()
     except BrokenError as error:
@@ -205,7 +206,7 @@ def _merge(
         leaves = {path.rsplit(LEVELS, 1)[-1] for path in removed}
         removed += [value for value in gone if name == PATHS or (name == FLAT and value not in leaves)]
     now, then = dict.fromkeys(noted), [f"{name}={value}" for name, values in ours.items() for value in values]
-    edit.change(GIVEN, [note for note in now if note not in then], [note for note in then if note not in now])
+    edit.change(NOTE, [note for note in now if note not in then], [note for note in then if note not in now])
     return tuple(path for path in wanted if path in added), tuple(removed)
 
 

@@ -98,14 +98,18 @@ def duration(seconds: float | None) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table of finished texts that Jupyter shows as HTML, with `caption` above it; `kind` is its class for style sheets."""
+    """A table of finished texts that Jupyter shows as HTML, with `caption` above it; `kind` is its class for style sheets.
+
+    `frame.attrs["saved_as"]`, where it is there, names the CSV file, which a report's page links to; `Study.save_table`
+    sets it, and a selection of a saved table (rows, columns) keeps it.
+    """
 
     frame: pd.DataFrame
     caption: str = ""
     kind: str = ""
 
-    def _repr_html_(self) -> str:
-        return to_html(self.frame, self.caption, self.kind)
+    def _repr_html_(self) -> tuple[str, dict[str, Any]]:
+        return to_html(self.frame, self.caption, self.kind), {"saved_as": self.frame.attrs.get("saved_as", "")}
 
     def _repr_markdown_(self) -> str:
         return to_markdown(self.frame)
@@ -144,7 +148,12 @@ def scores(table: pd.DataFrame, digits: int = 3) -> pd.DataFrame:
         elif column.split("_")[-1] == "difference":
             written = difference
         formatted[title] = [written(*values) for values in zip(*(table[name] for name in columns), strict=True)]
-    return pd.DataFrame(formatted, dtype=object)
+    return _finished(formatted, table)
+
+
+def _finished(texts: Mapping[str, list[str]], table: pd.DataFrame) -> pd.DataFrame:
+    """Columns of texts with the attributes of the table that they are made of."""
+    return pd.DataFrame(texts, dtype=object).__finalize__(table)
 
 
 def _title(column: str) -> str:
@@ -198,7 +207,7 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
         spread = table["f1_sd"] if "f1_sd" in table else [float("nan")] * len(table)
         pairs = zip(table["seeds"], spread, strict=True)
         columns["Seeds"] = [f"{int(seeds)} (± {number(sd)})" if seeds > 1 else "1" for seeds, sd in pairs]
-    return Table(pd.DataFrame(columns, dtype=object), caption, "headline")
+    return Table(_finished(columns, table), caption, "headline")
 
 
 def details(table: pd.DataFrame, caption: str = "") -> Table:
@@ -220,7 +229,7 @@ def details(table: pd.DataFrame, caption: str = "") -> Table:
         ("Features", "feature_seconds", duration),
         ("Original time", "original_seconds", duration),
     )
-    return Table(pd.DataFrame(columns, dtype=object), caption, "headline")
+    return Table(_finished(columns, table), caption, "headline")
 
 
 def _pixels(side: float) -> str:
@@ -238,10 +247,10 @@ def _written(table: pd.DataFrame, *columns: tuple[str, str, Callable[[Any], str]
 
 def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and did not run") -> Table:
     """Rows left out (columns row, reason, how to get it), together where they share both; one line when every row ran."""
-    if not len(table):
-        table = pd.DataFrame({"row": ["none"], "reason": ["every row of this profile ran"], "how to get it": [UNDEFINED]})
-    table = table.groupby(["reason", "how to get it"], sort=False, dropna=False)["row"].agg("; ".join).reset_index()
-    return Table(scores(table[["row", "reason", "how to get it"]]), caption)
+    every = pd.DataFrame({"row": ["none"], "reason": ["every row of this profile ran"], "how to get it": [UNDEFINED]})
+    by_reason = (table if len(table) else every).groupby(["reason", "how to get it"], sort=False, dropna=False)
+    together = by_reason["row"].agg("; ".join).reset_index().__finalize__(table)
+    return Table(scores(together[["row", "reason", "how to get it"]]), caption)
 
 
 def to_html(table: pd.DataFrame, caption: str = "", kind: str = "") -> str:
@@ -286,11 +295,6 @@ def escape_markdown(text: object) -> str:
     """The text as Markdown shows it literally, on one line, wherever it stands: no markup, no HTML, no mathematics."""
     single = " ".join(str(text).split())
     return MARKDOWN_SIGNS.sub(r"\\\1", single)
-
-
-def described(values: Mapping[str, Any]) -> pd.DataFrame:
-    """A mapping as a table of two columns, for scores of one answer or the facts of a run."""
-    return pd.DataFrame({"": [str(key).replace("_", " ") for key in values], "value": [_text(v, 3) for v in values.values()]})
 
 
 def _texts(table: pd.DataFrame) -> list[list[str]]:

@@ -44,6 +44,8 @@ class Kept:
         """The arrays of `<name>.npz`; published probabilities come back as float32."""
         with np.load(self.folder / f"{name}.npz", allow_pickle=False) as stored:
             found = {part: stored[part] for part in stored.files}
+        if not all(isinstance(array, np.ndarray) for array in found.values()):
+            raise ValueError(f"{name}.npz holds something else than arrays")
         return {part: array.astype(np.float32) if array.dtype == np.float16 else array for part, array in found.items()}
 
     @property

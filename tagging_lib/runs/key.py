@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 from tagging_lib import declared, files
 from tagging_lib.models import weights
 from tagging_lib.models.device import kind_of
-from tagging_lib.runs.experiment import IMAGENET, Experiment, SelfTrained
+from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.runs.setting import Setting, indices_digest
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")  # whose versions can change a result
@@ -37,6 +37,11 @@ def weights_source(experiment: Experiment, setting: Setting) -> str:
     folder, network = setting.weights_folder, experiment.network
     local = weights.find_local(network, folder) if folder is not None else None
     return str(local or weights.find_installed(network) or IMAGENET)
+
+
+def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
+    """Whether a row's pretrained weights lie in the weights folder or came with a package, so that nothing is downloaded."""
+    return lambda experiment: weights_source(experiment, setting) not in (IMAGENET, NONE)
 
 
 def key(experiment: Experiment, setting: Setting) -> str:

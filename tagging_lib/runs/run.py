@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 import torch
@@ -71,7 +70,7 @@ def opened(experiment: Experiment, setting: Setting) -> Result | None:
             raise ValueError(f"its probabilities have other shapes: {shapes}")
         if tuple(result.history.columns) != HISTORY:
             raise ValueError("its history has other columns")
-    except (ValueError, KeyError, TypeError, OSError, BadZipFile) as error:
+    except kept.DAMAGE as error:
         if not found.published:
             files.set_aside(found.folder / kept.SUMMARY, error)
         return None

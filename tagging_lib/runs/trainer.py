@@ -228,7 +228,7 @@ def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | 
     """The loss' weight of positives per label, float32 (L,) from the training part, or None when the recipe has none."""
     if not experiment.recipe.pos_weight:
         return None
-    return torch.as_tensor(statistics.pos_weight(setting.truth("train")))
+    return torch.as_tensor(statistics.pos_weight(setting.truth("train"), setting.corpus.labels))
 
 
 def save_model(training: Training, path: Path, *, complete: bool = False) -> None:

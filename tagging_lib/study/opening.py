@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from tagging_lib import files
 from tagging_lib.data import pixels, splits
 from tagging_lib.data.corpus import MIRFLICKR, SAMPLE, SAMPLE_TEST, Corpus, open_photos
 from tagging_lib.data.decoding import Framing
+from tagging_lib.data.readers.reading import options_of
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import device as devices
 from tagging_lib.runs.setting import Setting, Unlabelled
@@ -51,6 +53,7 @@ def open_study(
     TEST_PHOTOS: str = "",
     SPLIT: str = "random",
     SKIP_BROKEN: bool = False,
+    READ: str = "",
     *,
     record: bool = True,
 ) -> Study:
@@ -69,7 +72,10 @@ def open_study(
     if weights_folder is not None and not weights_folder.exists():
         raise TaggingError(f"weights folder {weights_folder} does not exist: correct WEIGHTS or leave it empty")
     source = CORPUS if CORPUS in NAMED else paths_of(CORPUS)
-    corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN)
+    options = options_of(READ)
+    if options.relabel:
+        options = dataclasses.replace(options, relabel=placed(str(options.relabel)))
+    corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN, options=options)
     decoded = pixels.Decoded(corpus, data_folder / "cache")
     setting = Setting(
         corpus=corpus,

@@ -94,7 +94,7 @@ class _Heads:
         training, batches = self.training, self.training.batches
         training.module.load_state_dict(self.start)
         targets, nothing = self.study.targets[train], np.empty(0, dtype=np.int64)
-        weight = torch.as_tensor(statistics.pos_weight(targets)) if self.recipe.pos_weight else None
+        weight = torch.as_tensor(statistics.pos_weight(targets, self.study.labels)) if self.recipe.pos_weight else None
         start = trainer.log_odds(targets, weight)
         with _quiet(fit.logger), trainer.standardised(training, train, start):  # lines of each fold would hide what the page says
             device = self.study.setting.device
@@ -122,7 +122,7 @@ def suspects(study: Study, asked: Unseen) -> pd.DataFrame:
     part_of = np.full(len(study.corpus), "", dtype=object)
     for part in PARTS:
         part_of[study.indices(part)] = part
-    index, column = asked.indices[found.row.astype(int)], found.column.to_numpy(dtype=int)
+    index, column = asked.indices[found.place.astype(int)], found.column.to_numpy(dtype=int)
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(found) + 1),
@@ -139,9 +139,9 @@ def suspects(study: Study, asked: Unseen) -> pd.DataFrame:
 
 
 def in_part(study: Study, found: pd.DataFrame, part: str) -> pd.DataFrame:
-    """The suspects of one part, with `row` counted within it, as `label_errors.f1_after_correction` takes them."""
+    """The suspects of one part, with `place` counted within it, as `label_errors.f1_after_correction` takes them."""
     chosen = found[found.part == part]
-    return chosen.assign(row=np.searchsorted(study.indices(part), chosen["index"].to_numpy(dtype=int)))
+    return chosen.assign(place=np.searchsorted(study.indices(part), chosen["index"].to_numpy(dtype=int)))
 
 
 def attribution(study: Study, result: Result, indices: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, str]:

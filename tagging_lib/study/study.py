@@ -215,11 +215,13 @@ class Study:
     def save_figure(self, figure: Figure, name: str) -> Figure:
         """Write the figure as PNG and SVG under its name, and return it for the notebook to show."""
         write_figure(figure, self.work / "figures" / name)
+        figure.saved_as = name  # type: ignore[attr-defined]  # the report's page reads it from what is shown
         return figure
 
     def save_table(self, table: pd.DataFrame, name: str) -> pd.DataFrame:
         """Write the table as CSV under its name, and return it for the notebook to show."""
         files.write_text(self.work / "tables" / f"{name}.csv", table.to_csv(index=False))
+        table.attrs["saved_as"] = name  # as `save_figure`; a selection of the table keeps it
         return table
 
     def save_page(self, html: str, name: str) -> None:

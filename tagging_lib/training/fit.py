@@ -6,6 +6,7 @@ import copy
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,6 +77,7 @@ def fit(
     average = copy.deepcopy(module).requires_grad_(False) if recipe.ema else None
     judged = module if average is None else average
     loss_of = losses.build(recipe.loss, None if pos_weight is None else pos_weight.to(device))
+    course = _Course(module, average, recipe, loss_of, optimizer, schedule, steps)
     monitored = _monitored(train, recipe)
     history: list[dict[str, float]] = []
     best: dict[str, Tensor] = {}
@@ -98,7 +100,7 @@ def fit(
             break
         started, worked = time.perf_counter(), time.process_time()
         rate = optimizer.param_groups[0]["lr"]
-        loss = _train_epoch(module, average, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps)
+        loss = _train_epoch(course, batches, train, epoch)
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss of epoch {epoch} is {loss}")
         entry: dict[str, Any] = {"epoch": epoch, "learning_rate": rate}
@@ -191,23 +193,38 @@ def _schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, steps: int) -> t
     return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=1)
 
 
-def _train_epoch(module, average, batches, train, epoch, recipe, loss_of, optimizer, schedule, steps) -> float:
+@dataclass(eq=False)
+class _Course:
+    """What the steps of a training share; `average` is the running average of the weights, where the recipe has one."""
+
+    module: nn.Module
+    average: nn.Module | None
+    recipe: Recipe
+    loss_of: Callable[[Tensor, Tensor], Tensor]
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    steps: int
+
+
+def _train_epoch(course: _Course, batches: Batches, train: np.ndarray, epoch: int) -> float:
     """Mean loss over the epoch's photos while they train."""
+    recipe = course.recipe
     torch.manual_seed(derived_seed(recipe.seed, epoch, DROPOUT))
-    module.train()
-    total, seen = 0.0, 0
+    course.module.train()
+    total: Tensor | float = 0.0
+    seen = 0
     for step, (x, y) in enumerate(batches.train(train, epoch)):
-        if step == steps:
+        if step == course.steps:
             break
         if recipe.mixup:
             x, y = _mixed(x, y, recipe, epoch, step)
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(module(x), y)
+        course.optimizer.zero_grad(set_to_none=True)
+        loss = course.loss_of(course.module(x), y)
         loss.backward()
-        optimizer.step()
-        schedule.step()
-        if average is not None:
-            _move_towards(average, module, recipe.ema)
+        course.optimizer.step()
+        course.schedule.step()
+        if course.average is not None:
+            _move_towards(course.average, course.module, recipe.ema)
         # On the device, and read once an epoch: asking for each value would make the device wait for the host.
         total = total + loss.detach() * len(x)
         seen += len(x)

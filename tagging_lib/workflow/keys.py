@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 
 from tagging_lib import declared
+from tagging_lib.data.readers.reading import options_of
 from tagging_lib.models import device
 from tagging_lib.runs import kept
 from tagging_lib.runs.key import digest_of, versions
@@ -24,7 +25,7 @@ BUILDS_ON = {
     "07_final_model": ("05_threshold_search",),
 }
 # How pages look does not change what the notebooks compute.
-NOT_IN_KEY = ("cli.py", "report/pages/*", "workflow/*")
+NOT_IN_KEY = ("cli/*", "report/pages/*", "workflow/*")
 
 
 def key(source: Path, parameters: dict[str, Any], outputs: Path) -> str:
@@ -47,7 +48,7 @@ def run_key(source: Path, parameters: dict[str, Any]) -> str:
             "parameters": default_parameters(source) | parameters,
             "code": _code_digest(),
             "device": device.choose(parameters.get("DEVICE", "auto")),
-            "input": {name: _state_of(parameters.get(name, "")) for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")},
+            "input": {name: _state_of(paths) for name, paths in _inputs(parameters).items()},
             "versions": versions(),
         }
     )
@@ -69,6 +70,12 @@ def _code_digest() -> str:
             text = path.read_text(encoding="utf-8")
             hashed.update(f"{relative.as_posix()} {declared.digest(text) if path.suffix == '.py' else text}\0".encode())
     return hashed.hexdigest()
+
+
+def _inputs(parameters: dict[str, Any]) -> dict[str, str]:
+    """Parameters that name files; the table of relabelled labels is among them."""
+    named = {name: parameters.get(name, "") for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")}
+    return named | {"RELABEL": str(options_of(parameters.get("READ", "")).relabel)}
 
 
 def _state_of(paths: str) -> list[list[Any]]:

@@ -10,6 +10,7 @@ from typing import BinaryIO
 # What a photo's metadata may take at most: the largest seen are some 10 MB, depth maps in XMP among them.
 MAX_BLOCK = 32 * 2**20  # bytes in one piece
 MAX_BYTES = 2 * MAX_BLOCK  # of one file in all
+MAX_PROBLEMS = 10
 MAX_READS = 2_000_000  # pieces of one file: 2 s in the worst case
 
 
@@ -94,3 +95,8 @@ class Blocks:
         if self._bytes > MAX_BLOCK:
             raise BrokenError(f"its metadata takes more than {MAX_BLOCK} bytes")
         getattr(self, kind).append(content)
+
+    def report(self, problem: str) -> None:
+        """Note what could not be read, once; the first few tell enough."""
+        if problem not in self.problems and len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)

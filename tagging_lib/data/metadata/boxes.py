@@ -31,7 +31,7 @@ def read(source: Source, blocks: Blocks) -> None:
         elif kind == b"brob":
             packed = source.read(start, 4)
             if packed in (b"xml ", b"Exif"):
-                blocks.problems.append(f"{packed.decode().strip()} is compressed by Brotli, which is not read")
+                blocks.report(f"{packed.decode().strip()} is compressed by Brotli, which is not read")
         elif kind == b"meta":
             _read_items(source, start + 4, end, blocks)
 
@@ -91,7 +91,7 @@ def _read_items(source: Source, start: int, end: int, blocks: Blocks) -> None:
         if len(extents) == 1 and extents[0][1] == 0:  # the rest of the file
             extents = [(extents[0][0], source.size - base - extents[0][0])]
         if method > 1 or sum(length for _, length in extents) > MAX_BLOCK:
-            blocks.problems.append("an item of metadata is stored in a way that is not read")
+            blocks.report("an item of metadata is stored in a way that is not read")
             continue
         content = b"".join(source.read(base + offset, length) for offset, length in extents)
         if kind == b"Exif":
@@ -108,8 +108,6 @@ def _item_kinds(source: Source, start: int, end: int) -> Iterator[tuple[int, byt
             continue
         content = Source.of(source.read(first, last - first))
         (version,) = content.numbers(0, ">B")
-        if version not in (2, 3):
-            continue
         (item,) = content.numbers(4, ">H" if version == 2 else ">I")
         place = 8 if version == 2 else 10
         name = content.read(place, 4)

@@ -16,6 +16,7 @@ from tagging_lib.errors import TaggingError
 EXIF_HEADER, XMP_HEADER = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 RESOURCES_HEADERS = (b"Photoshop 3.0\0", b"Adobe_Photoshop2.5:")
+XMP_NAME, PROFILE_NAME = b"XML:com.adobe.xmp", b"Raw profile type "
 FOTOSTATION = 0xA1B2C3D4
 GIF_TRAILER = 258  # bytes behind XMP in a GIF that lead any reader of sub-blocks to their end
 PLAIN = ("BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "QOI", "DDS", "XBM", "XPM")  # photos, but nowhere to put keywords
@@ -38,7 +39,7 @@ def read_blocks(path: Path) -> Blocks:
                 try:
                     read(source, blocks)
                 except BrokenError as error:
-                    blocks.problems.append(str(error))
+                    blocks.report(str(error))
                 return blocks
     except OSError as error:
         raise TaggingError(f"{path} cannot be read ({error.strerror}): check the file and its permissions") from error
@@ -114,7 +115,7 @@ def _read_resources(content: bytes, blocks: Blocks) -> None:
     try:
         iptc.read_resources(content, blocks)
     except BrokenError as error:
-        blocks.problems.append(f"Photoshop's resources cannot be read whole ({error})")
+        blocks.report(f"Photoshop's resources cannot be read whole ({error})")
 
 
 def _add_extension(extensions: list[bytes], blocks: Blocks) -> None:
@@ -127,7 +128,7 @@ def _add_extension(extensions: list[bytes], blocks: Blocks) -> None:
         if hashlib.md5(packet).hexdigest().upper().encode() == name.upper():
             blocks.add("xmp", packet)
         else:
-            blocks.problems.append("extended XMP is not whole")
+            blocks.report("extended XMP is not whole")
 
 
 def _read_trailers(source: Source, blocks: Blocks) -> None:
@@ -164,14 +165,23 @@ def _read_png(source: Source, blocks: Blocks) -> None:
             tiff.read_exif(source.read(place + 8, length), blocks)
         elif kind in (b"iTXt", b"tEXt", b"zTXt"):
             name, _, content = source.read(place + 8, length).partition(b"\0")
-            if name == b"XML:com.adobe.xmp" and kind == b"iTXt":
-                text = content[2:].split(b"\0", 2)[-1]  # behind language and translated keyword
-                blocks.add("xmp", _unpack(source, text) if content[:1] == b"\1" else text)
-            elif name.startswith(b"Raw profile type "):
-                _read_profile(name[17:], _unpack(source, content[1:]) if kind == b"zTXt" else content, blocks)
+            if name == XMP_NAME or name.startswith(PROFILE_NAME):
+                text = _text(source, kind, content)
+                if name == XMP_NAME:
+                    blocks.add("xmp", text)
+                else:
+                    _read_profile(name.removeprefix(PROFILE_NAME), text, blocks)
         elif kind == b"IEND":
             break
         place += 12 + length
+
+
+def _text(source: Source, kind: bytes, content: bytes) -> bytes:
+    """The text of a chunk behind its name: in iTXt behind a flag, a method, the language and the translated name."""
+    if kind == b"iTXt":
+        text = content[2:].split(b"\0", 2)[-1]
+        return _unpack(source, text) if content[:1] == b"\1" else text
+    return _unpack(source, content[1:]) if kind == b"zTXt" else content
 
 
 def _unpack(source: Source, content: bytes) -> bytes:
@@ -191,7 +201,7 @@ def _read_profile(name: bytes, text: bytes, blocks: Blocks) -> None:
     try:
         content = bytes.fromhex(text.strip().split(b"\n", 2)[2].decode("ascii"))
     except (ValueError, IndexError):
-        blocks.problems.append(f"the profile {name.decode('latin-1')!r} is not hexadecimal")
+        blocks.report(f"the profile {name.decode('latin-1')!r} is not hexadecimal")
         return
     content = content.removeprefix(XMP_HEADER)
     if content.startswith(b"\x1c"):
@@ -210,7 +220,7 @@ def _read_webp(source: Source, blocks: Blocks) -> None:
     while place + 8 <= source.size:
         (length,) = source.numbers(place + 4, "<I")
         kind = source.read(place, 4)
-        if kind == b"XMP ":
+        if kind in (b"XMP ", b"XMP\0"):  # early programs wrote the second
             blocks.add("xmp", source.read(place + 8, length))
         elif kind == b"EXIF":
             tiff.read_exif(source.read(place + 8, length), blocks)

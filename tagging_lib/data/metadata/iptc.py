@@ -31,15 +31,13 @@ def read_resources(data: bytes, blocks: Blocks) -> None:
         if data[place : place + 4] not in RESOURCE_SIGNATURES:
             if data[place : place + 1] != b"\0":
                 raise BrokenError(f"no Photoshop resource at byte {place} of the resources")
-            place += 1  # some programs pad more than they should
+            place += 1  # padded to an even length, which some programs forget and some overdo
             continue
         kind, name_length = source.numbers(place + 4, ">HB")
         start = place + 6 + (name_length + 2) // 2 * 2
         (length,) = source.numbers(start, ">I")
         _keep(kind, source.read(start + 4, length), blocks)
         place = start + 4 + length
-        if length % 2 and data[place : place + 4] not in RESOURCE_SIGNATURES:  # or the padding byte was forgotten
-            place += 1
 
 
 def _keep(kind: int, content: bytes, blocks: Blocks) -> None:
@@ -65,8 +63,6 @@ def datasets(record: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
         place += 5
         if length & 0x8000:  # the length's own length
             wide = length & 0x7FFF
-            if wide > 8:
-                raise BrokenError(f"IPTC dataset {number}:{dataset} has a length of {wide} bytes")
             length = int.from_bytes(source.read(place, wide), "big")
             place += wide
         yield (number, dataset), source.read(place, length)

@@ -23,6 +23,7 @@ LEVELS = "|"  # between the levels of a path, as Lightroom writes it
 SUBJECT = "http://purl.org/dc/elements/1.1/ subject"
 HIERARCHICAL_SUBJECT = "http://ns.adobe.com/lightroom/1.0/ hierarchicalSubject"
 TAGS_LIST = "http://www.digikam.org/ns/1.0/ TagsList"
+GIVEN = "urn:tagging-lib:xmp/1.0/ given"  # tags of ours, as `tagging_lib.inference.xmp` notes them: `dc:subject=beach`
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/ "
 MWG = "http://www.metadataworkinggroup.com/schemas/keywords/ "
 # Field, property of XMP, and what stands between levels (empty: the keywords are flat).
@@ -35,6 +36,7 @@ PROPERTIES = (
     ("mediapro", "http://ns.iview-multimedia.com/mediapro/1.0/ CatalogSets", "|"),
     ("mediapro", "http://ns.microsoft.com/expressionmedia/1.0/ CatalogSets", "|"),
     ("acdsee_flat", ACDSEE + "keywords", ""),
+    ("given", GIVEN, ""),
     ("pdf_keywords", "http://ns.adobe.com/pdf/1.3/ Keywords", ""),
 )
 TREES = {MWG + "Keywords": "mwg_hierarchy", ACDSEE + "categories": "acdsee"}
@@ -50,7 +52,7 @@ class Keywords:
     Attributes:
         keywords: what counts, in the order of the file, each once, NFC.
         fields: all that was found, by field (`iptc`, `dc_subject`, `lr_hierarchical`, `digikam_tagslist`, `xp_keywords`, …), as
-            written but for blanks; a field with nothing is left out.
+            written but for blanks; a field with nothing is left out. `given` tells which tags a model of ours gave.
         source: the file that they are from: the photo, or an XMP file beside it.
         problems: what could not be read or contradicts, each in a line that names the file.
     """
@@ -128,16 +130,19 @@ def _fields(blocks: Blocks, *, strict: bool) -> tuple[dict[str, list[str]], list
     for record in blocks.iptc:
         found, problem = iptc.keywords(record)
         fields["iptc"] = fields.get("iptc") or _clean(found, blocks)
-        blocks.problems += [problem] if problem else []
+        if problem:
+            blocks.report(problem)
     if strict and not blocks.xmp:
         raise BrokenError("no XMP is in it")
+    if len(blocks.xmp) > MAX_PACKETS:
+        blocks.report(f"more than {MAX_PACKETS} packets of XMP: the rest is left out")
     for packet in blocks.xmp[:MAX_PACKETS]:
         try:
             _add_packet(xmp.parse(packet, WANTED), blocks, fields, paths)
         except BrokenError as error:
             if strict:
                 raise
-            blocks.problems.append(str(error))
+            blocks.report(str(error))
     for value in blocks.xp_keywords:
         text = value[: len(value) // 2 * 2].decode("utf-16-le", "replace").split("\0")[0]
         fields["xp_keywords"] = _clean(text.split(";"), blocks)
@@ -197,7 +202,7 @@ def _acdsee_paths(text: str, blocks: Blocks) -> Iterator[str]:
     try:
         yield from walk(xmp.parse_plain(text), "") if text.strip() else ()
     except BrokenError as error:
-        blocks.problems.append(f"ACDSee's categories: {error}")
+        blocks.report(f"ACDSee's categories: {error}")
 
 
 def _clean(found: Iterable[str], blocks: Blocks) -> list[str]:
@@ -207,11 +212,11 @@ def _clean(found: Iterable[str], blocks: Blocks) -> list[str]:
         keyword = unicodedata.normalize("NFC", keyword[: MAX_LENGTH + 1])
         keyword = re.sub(r"\s*[\r\n\t]\s*", " ", keyword).strip("\ufeff\0 ").strip()
         if len(keyword) > MAX_LENGTH:
-            blocks.problems.append(f"a keyword of over {MAX_LENGTH} letters is left out: {keyword[:40]!r}…")
+            blocks.report(f"a keyword of over {MAX_LENGTH} letters is left out: {keyword[:40]!r}…")
         elif any(unicodedata.category(letter) == "Cc" for letter in keyword):
-            blocks.problems.append(f"a keyword with control characters is left out: {keyword[:40]!r}")
+            blocks.report(f"a keyword with control characters is left out: {keyword[:40]!r}")
         elif len(kept) == MAX_KEYWORDS:
-            blocks.problems.append(f"more than {MAX_KEYWORDS} keywords: the rest is left out")
+            blocks.report(f"more than {MAX_KEYWORDS} keywords: the rest is left out")
             break
         elif keyword:
             kept.append(keyword)

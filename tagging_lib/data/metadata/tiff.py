@@ -17,7 +17,7 @@ def read_exif(content: bytes, blocks: Blocks) -> None:
     try:
         read(Source.of(content.removeprefix(b"Exif\0\0")), blocks)
     except BrokenError as error:
-        blocks.problems.append(f"EXIF cannot be read ({error})")
+        blocks.report(f"EXIF cannot be read ({error})")
 
 
 def read(source: Source, blocks: Blocks, resources: Callable[[bytes, Blocks], None] | None = None) -> None:
@@ -33,8 +33,6 @@ def read(source: Source, blocks: Blocks, resources: Callable[[bytes, Blocks], No
     (start,) = source.numbers(8, order + "Q") if big else source.numbers(4, order + "I")
     (count,) = source.numbers(start, order + ("Q" if big else "H"))
     form, width = ("HHQ8s", 20) if big else ("HHI4s", 12)
-    if count > 65535:
-        raise BrokenError(f"its directory claims {count} entries")
     source.read(start + (8 if big else 2), count * width)  # all of it is there
     for number in range(count):
         place = start + (8 if big else 2) + number * width
@@ -49,7 +47,7 @@ def read(source: Source, blocks: Blocks, resources: Callable[[bytes, Blocks], No
         try:
             _keep(tag, source.read(place, length), blocks, resources)
         except BrokenError as error:
-            blocks.problems.append(f"tag {tag} cannot be read ({error})")
+            blocks.report(f"tag {tag} cannot be read ({error})")
 
 
 def _keep(tag: int, content: bytes, blocks: Blocks, resources: Callable[[bytes, Blocks], None] | None) -> None:

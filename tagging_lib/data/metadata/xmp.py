@@ -181,8 +181,7 @@ class _Reader:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._text
-        self._parser.StartDoctypeDeclHandler = self._refuse
-        self._parser.EntityDeclHandler = self._refuse
+        self._parser.StartDoctypeDeclHandler = self._refuse  # entities are declared nowhere else
         try:
             self._parser.Parse(clean[self._skipped :], True)
         except expat.ExpatError as error:
@@ -235,4 +234,4 @@ class _Reader:
             self._texts[-1].append(text)
 
     def _refuse(self, *_: object) -> None:
-        raise BrokenError("XMP declares a document type or entities, which are refused")
+        raise BrokenError("XMP declares a document type, which is refused as it may hold entities")

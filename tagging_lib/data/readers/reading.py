@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -251,3 +253,21 @@ def quoted(names: Iterable[str], most: int = 5) -> str:
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(repr(name) for name in listed[:most]) + more
+
+
+def options_of(text: str) -> ReadOptions:
+    """Options from one line of name=value words, quoted as in a shell: `layout=table separator='|' min_photos=3`.
+
+    Raises:
+        TaggingError: a word is no such pair, or names no option.
+    """
+    given: dict[str, Any] = {}
+    for word in shlex.split(text):
+        name, equals, value = word.partition("=")
+        if not equals or name not in ReadOptions.__dataclass_fields__:
+            known = ", ".join(ReadOptions.__dataclass_fields__)
+            raise TaggingError(f"{word!r} says nothing of reading: write name=value, with one of {known}")
+        if name == "min_photos" and not value.isdecimal():
+            raise TaggingError(f"min_photos is {value!r}: give 0 or more")
+        given[name] = int(value) if name == "min_photos" else value == "True" if name == "skip_broken" else value
+    return ReadOptions(**given)

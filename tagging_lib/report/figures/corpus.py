@@ -18,16 +18,16 @@ from tagging_lib.report.figures.style import (
     ROW_HEIGHT,
     RULE,
     SMALL,
-    Page,
+    Sheet,
     and_more,
     bare,
     label_colors,
     listed,
     name,
     nothing_to_show,
-    page,
     percent,
     quoted,
+    sheet,
     styled,
 )
 
@@ -35,7 +35,7 @@ HISTOGRAM_PHOTOS = 2000
 
 
 @styled
-def split_balance(table: pd.DataFrame) -> Page:
+def split_balance(table: pd.DataFrame) -> Sheet:
     """Dots of the share of photos with each label in the parts, from columns label, train, validation, test."""
     parts = [part for part in PART_COLORS if part in table.columns]
     table = table.iloc[np.argsort(-table[parts].mean(axis=1).to_numpy(), kind="stable")]
@@ -51,7 +51,7 @@ def split_balance(table: pd.DataFrame) -> Page:
         subtitle += and_more(len(table) - MOST_LABELS, rarest)
         table, values = table.iloc[:MOST_LABELS], values[:MOST_LABELS]
     places = np.arange(len(table))
-    figure = page(title, 1.0 + ROW_HEIGHT * len(table), subtitle)
+    figure = sheet(title, 1.0 + ROW_HEIGHT * len(table), subtitle)
     axes = figure.add_subplot()
     axes.hlines(places, values.min(axis=1), values.max(axis=1), color=RULE, linewidth=3)
     for part, marker in zip(parts, "os^", strict=False):
@@ -76,7 +76,7 @@ def split_balance(table: pd.DataFrame) -> Page:
 
 
 @styled
-def pos_weights(labels: Sequence[str], weights: np.ndarray) -> Page:
+def pos_weights(labels: Sequence[str], weights: np.ndarray) -> Sheet:
     """Bars, on a logarithmic axis, of the weight (L,) that the loss gives to each label's positives."""
     weights = np.asarray(weights, dtype=float)
     if not len(labels):
@@ -91,7 +91,7 @@ def pos_weights(labels: Sequence[str], weights: np.ndarray) -> Page:
     subtitle = "Negatives ÷ positives among the training photos"
     if len(others):
         subtitle += and_more(len(others), f"with weights from {weights[others].min():,.1f}")
-    figure = page(title, 0.75 + ROW_HEIGHT * len(order), subtitle)
+    figure = sheet(title, 0.75 + ROW_HEIGHT * len(order), subtitle)
     axes = figure.add_subplot()
     places = np.arange(len(order))
     floor, highest = min(1.0, float(weights[order].min()) / 1.3), float(weights[order].max())
@@ -118,7 +118,7 @@ def _decimal_log_ticks(axes: Any, low: float, high: float) -> None:
 
 
 @styled
-def channel_histograms(pixels: np.ndarray, indices: np.ndarray, means: np.ndarray | None = None) -> Page:
+def channel_histograms(pixels: np.ndarray, indices: np.ndarray, means: np.ndarray | None = None) -> Sheet:
     """Distribution of red, green and blue over the photos at `indices` of uint8 pixels (N, S, S, 3), with the means.
 
     Of more than 2,000 photos, 2,000 evenly spread ones are counted. `means` (3,) on [0, 1] are those of all photos; without
@@ -140,7 +140,7 @@ def channel_histograms(pixels: np.ndarray, indices: np.ndarray, means: np.ndarra
     if means.max() - means.min() < 0.005:
         title = "Red, green and blue are equally strong on average"
     sampled = f"{len(chosen):,} photos" + (f" spread evenly over {len(indices):,}" if len(chosen) < len(indices) else "")
-    figure = page(title, 3.1, f"Share of pixels at each value of 0–255, over {sampled}; the first and last value apart")
+    figure = sheet(title, 3.1, f"Share of pixels at each value of 0–255, over {sampled}; the first and last value apart")
     axes = figure.add_subplot()
     top = 1.25 * max(float(shares[:, 1:255].max()), 1e-4)
     curves = pd.DataFrame(shares[:, 1:255].T, index=np.arange(1, 255), columns=names)

@@ -23,16 +23,16 @@ from tagging_lib.report.figures.style import (
     SMALL,
     UNLABELLED_COLOR,
     WRONG_COLOR,
-    Page,
+    Sheet,
     and_more,
     bare,
     clean,
     label_colors,
     name,
     nothing_to_show,
-    page,
     percent,
     quoted,
+    sheet,
     styled,
 )
 
@@ -45,7 +45,7 @@ HEAT_SHARE = 0.7  # of the overlay's colour where a place speaks loudest
 
 
 @styled
-def confused_labels(shares: pd.DataFrame, title: str | None = None) -> Page:
+def confused_labels(shares: pd.DataFrame, title: str | None = None) -> Sheet:
     """What was wrongly given (columns) on photos on which a label was missed (rows): shares in [0, 1], nan without a miss.
 
     Of a large label set the labels with the largest shares are shown; the last row and column, *no label*, stay.
@@ -69,7 +69,7 @@ def confused_labels(shares: pd.DataFrame, title: str | None = None) -> Page:
 
 
 @styled
-def error_groups(tables: Mapping[str, pd.DataFrame], title: str | None = None) -> Page:
+def error_groups(tables: Mapping[str, pd.DataFrame], title: str | None = None) -> Sheet:
     """Micro-F1 of groups of photos with 95 % intervals, one block a grouping.
 
     Each table has the columns group, photos, micro_f1, low, high, wrong_photos. A group without a hit, such as the photos
@@ -83,7 +83,7 @@ def error_groups(tables: Mapping[str, pd.DataFrame], title: str | None = None) -
         low, high = min(known), max(known)
         title = f"F1 is {high[0]:.2f} on photos of “{clean(high[1], 40)}”, {low[0]:.2f} on “{clean(low[1], 40)}”"
     subtitle = "Micro-F1 on the test photos of each group, with its 95 % interval; right: share of photos with an error"
-    figure = page(title, 0.75 + 0.27 * len(lines) + 0.3 * len(tables), subtitle)
+    figure = sheet(title, 0.75 + 0.27 * len(lines) + 0.3 * len(tables), subtitle)
     axes = figure.add_subplot()
     place, ticks, names = 0.0, [], []
     for kind, table in tables.items():
@@ -110,7 +110,7 @@ def error_groups(tables: Mapping[str, pd.DataFrame], title: str | None = None) -
 
 
 @styled
-def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
+def label_sizes(table: pd.DataFrame, title: str | None = None) -> Sheet:
     """F1 of each label against its number of training photos; columns label, train_photos, f1 (nan is left out)."""
     known = table[np.isfinite(table.f1.astype(float)) & (table.train_photos > 0)]
     if not len(known):
@@ -121,7 +121,7 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
         if len(known) > 1:
             title += f", {quoted(last.label)} {last.train_photos:,} and {last.f1:.2f}"
     few = len(known) <= NAMED_POINTS
-    figure = page(title, 3.4, "" if few else f"Each dot is one of {len(known):,} labels")
+    figure = sheet(title, 3.4, "" if few else f"Each dot is one of {len(known):,} labels")
     axes = figure.add_subplot()
     colors = label_colors(list(table.label)) if few else dict.fromkeys(table.label, CORRECT_COLOR)
     seaborn.scatterplot(
@@ -150,7 +150,7 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Page:
     return figure
 
 
-def _name_points(figure: Page, axes: Axes, known: pd.DataFrame) -> None:
+def _name_points(figure: Sheet, axes: Axes, known: pd.DataFrame) -> None:
     """A name at each point, on the side where it covers least of the other points and names."""
     figure.draw_without_rendering()  # settles where the points lie
     places = axes.transData.transform(known[["train_photos", "f1"]].to_numpy(dtype=float))
@@ -172,7 +172,7 @@ def _name_points(figure: Page, axes: Axes, known: pd.DataFrame) -> None:
 
 
 @styled
-def corrections(table: pd.DataFrame, title: str | None = None) -> Page:
+def corrections(table: pd.DataFrame, title: str | None = None) -> Sheet:
     """Micro-F1 if the first k suspected annotations were turned round, beside two baselines drawn by chance.
 
     Columns as `label_errors.f1_after_correction` gives them.
@@ -183,7 +183,7 @@ def corrections(table: pd.DataFrame, title: str | None = None) -> Page:
     if title is None:
         title = f"Correcting {last.corrected:,.0f} suspects would move F1 from {first.suspects:.3f} to {last.suspects:.3f}, "
         title += f"settling as many errors by chance to {last.random_errors:.3f}"
-    figure = page(
+    figure = sheet(
         title, 3.2, "Truth moved towards the answers raises F1 whoever is right: the dashed line. Bands: 95 % of the draws"
     )
     axes = figure.add_subplot()
@@ -204,7 +204,7 @@ def corrections(table: pd.DataFrame, title: str | None = None) -> Page:
 
 
 @styled
-def suspect_gallery(pixels: np.ndarray, found: pd.DataFrame, photos: int = 24, columns: int = 6) -> Page:
+def suspect_gallery(pixels: np.ndarray, found: pd.DataFrame, photos: int = 24, columns: int = 6) -> Sheet:
     """The photos of the most suspicious annotations, with what is annotated and what the network says.
 
     `found` has the columns index (row of uint8 pixels (N, S, S, 3)), label, given and probability, the most suspicious first.
@@ -230,7 +230,7 @@ def attribution_gallery(
     method: str,
     title: str = "",
     columns: int = 6,
-) -> Page:
+) -> Sheet:
     """Each photo beside itself with the places marked that speak for the label, and against it.
 
     `heat` (n, S', S') in [-1, 1] belongs to the rows `indices` (n,) of uint8 pixels (N, S, S, 3).

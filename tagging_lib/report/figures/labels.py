@@ -12,16 +12,16 @@ from tagging_lib.report.figures.style import (
     ROW_HEIGHT,
     SMALL,
     UNLABELLED_COLOR,
-    Page,
+    Sheet,
     and_more,
     bare,
     label_colors,
     most_frequent,
     name,
     nothing_to_show,
-    page,
     percent,
     quoted,
+    sheet,
     styled,
 )
 
@@ -29,7 +29,7 @@ LABELLED_COLOR = "#0f619c"
 
 
 @styled
-def photos_per_label(targets: np.ndarray, labels: Sequence[str]) -> Page:
+def photos_per_label(targets: np.ndarray, labels: Sequence[str]) -> Sheet:
     """Bars of how many photos carry each label, and how many carry none, from targets (N, L) of 0 and 1."""
     photos = len(targets)
     counts = np.asarray(targets).sum(axis=0, dtype=np.int64)
@@ -45,7 +45,7 @@ def photos_per_label(targets: np.ndarray, labels: Sequence[str]) -> Page:
             title += f": one label is {counts[most] / counts[least]:,.0f} times as frequent as the other"
     shown, others = most_frequent(counts)
     colors = label_colors(labels)
-    figure = page(title, 0.55 + ROW_HEIGHT * (len(shown) + 1), f"Photos with the label, and their share{others}")
+    figure = sheet(title, 0.55 + ROW_HEIGHT * (len(shown) + 1), f"Photos with the label, and their share{others}")
     axes = figure.add_subplot()
     values = [*counts[shown].tolist(), unlabelled]
     bars = axes.barh(range(len(values)), values, 0.72, color=[*(colors[labels[i]] for i in shown), UNLABELLED_COLOR])
@@ -59,7 +59,7 @@ def photos_per_label(targets: np.ndarray, labels: Sequence[str]) -> Page:
 
 
 @styled
-def labels_per_photo(targets: np.ndarray) -> Page:
+def labels_per_photo(targets: np.ndarray) -> Sheet:
     """Columns of how many photos carry 0, 1, 2 … labels, from targets (N, L) of 0 and 1."""
     carried = np.asarray(targets).sum(axis=1, dtype=np.int64)
     if not len(carried):
@@ -69,7 +69,7 @@ def labels_per_photo(targets: np.ndarray) -> Page:
     title = f"{percent(counts[0] / len(carried))} of the photos carry no label"
     if len(labelled):
         title += f"; those that do carry {labelled.mean():.1f} on average, and {labelled.max()} at most"
-    figure = page(title, 3.0)
+    figure = sheet(title, 3.0)
     axes = figure.add_subplot()
     bars = axes.bar(range(len(counts)), counts, 0.74, color=[UNLABELLED_COLOR, *[LABELLED_COLOR] * (len(counts) - 1)])
     if len(counts) <= 20:
@@ -86,7 +86,7 @@ def labels_per_photo(targets: np.ndarray) -> Page:
 
 
 @styled
-def cooccurrence(matrix: np.ndarray, labels: Sequence[str], title: str | None = None) -> Page:
+def cooccurrence(matrix: np.ndarray, labels: Sequence[str], title: str | None = None) -> Sheet:
     """Labels that appear together: a matrix (L, L) of counts (integers) or of shares P(column | row) (floats).
 
     Shares may be nan, for a label without photos. Of a large label set the most frequent labels are shown, or, of shares,

@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import FuncFormatter
 
-from tagging_lib.report.figures.style import EMPTY, QUIET, SHADES, SMALL, Page, bare, clean, name, page, percent, readable_on
+from tagging_lib.report.figures.style import EMPTY, QUIET, SHADES, SMALL, Sheet, bare, clean, name, percent, readable_on, sheet
 
 NUMBERED = 16  # labels: with more, numbers of SMALL points would not fit into the cells
 
@@ -23,7 +23,7 @@ def matrix(
     shares: bool,
     diagonal: Sequence[str] = (),
     rows: str = "",
-) -> Page:
+) -> Sheet:
     """Cells (L, L) of counts, or of shares in [0, 1] written as percentages; nan is left empty.
 
     The diagonal has no shade; `diagonal` (L,) is what is written there. `rows` says what the rows are.
@@ -31,7 +31,7 @@ def matrix(
     values = np.where(np.eye(len(labels), dtype=bool), np.nan, np.asarray(values, dtype=float))
     side, numbered = len(labels), len(labels) <= NUMBERED
     cell = min(0.62, 7.3 / side)
-    figure = page(title, 0.95 + max(cell * (0.62 if numbered else 1) * side, 1.2), subtitle)
+    figure = sheet(title, 0.95 + max(cell * (0.62 if numbered else 1) * side, 1.2), subtitle)
     axes = figure.add_subplot()
     highest = 1.0 if shares else max(float(np.nanmax(values, initial=0)), 1.0)
     numbers = np.round(100 * values if shares else values)

@@ -17,14 +17,14 @@ from tagging_lib.report.figures.style import (
     QUIET,
     SMALL,
     WRONG_COLOR,
-    Page,
+    Sheet,
     canvas,
     clean,
     label_colors,
     listed,
     nothing_to_show,
-    page,
     quoted,
+    sheet,
     styled,
     written,
 )
@@ -69,7 +69,7 @@ def photo_grid(
     columns: int = 6,
     subtitle: str = "",
     edges: Sequence[str] | None = None,
-) -> Page:
+) -> Sheet:
     """The photos at `indices` of uint8 pixels (N, S, S, 3) in rows of `columns`.
 
     `captions` go below the photos, `edges` are colours of a line under each; an empty selection says so.
@@ -84,7 +84,7 @@ def photo_grid(
         tops.append(height)
         lines = max((len(text) for text in texts[start : start + columns]), default=0)
         height += size + GAP + (lines * LINE_HEIGHT + 0.06 if lines else 0)
-    figure = page(title, height, subtitle)
+    figure = sheet(title, height, subtitle)
     axes = canvas(figure, height)
     for number, index in enumerate(indices):
         left, top = MARGIN + number % columns * (size + GAP), tops[number // columns]
@@ -111,7 +111,7 @@ def _rows(
     subtitle: str,
     colors: Mapping[str, str],
     captions: Mapping[str, Sequence[str]] | None = None,
-) -> Page:
+) -> Sheet:
     """One line of pictures per entry, its name on the left beside a stroke of its colour."""
     columns = max((len(pictures) for pictures in rows.values()), default=0)
     if not columns:
@@ -122,7 +122,7 @@ def _rows(
     step = size + GAP
     row_step = step + (LINE_HEIGHT if captions else 0)
     height = row_step * len(rows) + 0.02
-    figure = page(title, height, subtitle)
+    figure = sheet(title, height, subtitle)
     axes = canvas(figure, height)
     for number, (row, lines) in enumerate(zip(rows, names, strict=True)):
         top = 0.02 + number * row_step
@@ -153,7 +153,7 @@ def photos_by_label(
     indices_by_label: Mapping[str, Sequence[int]],
     title: str | None = None,
     subtitle: str = "",
-) -> Page:
+) -> Sheet:
     """One line of photos per label: rows of uint8 pixels (N, S, S, 3) for each label; at most 40 labels are drawn."""
     chosen = list(indices_by_label)[:MOST_LABELS]
     if len(indices_by_label) > MOST_LABELS:
@@ -164,7 +164,7 @@ def photos_by_label(
 
 
 @styled
-def augmentation_gallery(images_by_name: Mapping[str, Any], title: str | None = None, subtitle: str = "") -> Page:
+def augmentation_gallery(images_by_name: Mapping[str, Any], title: str | None = None, subtitle: str = "") -> Sheet:
     """One line of pictures per name: sequences of pictures of any form that `as_image` takes."""
     rows = {row: [as_image(picture) for picture in pictures] for row, pictures in images_by_name.items()}
     if title is None:
@@ -186,7 +186,7 @@ def label_gallery(
     threshold: float,
     label: str,
     photos: int = 6,
-) -> Page:
+) -> Sheet:
     """The four kinds of answer for one label, a line each, most confident first.
 
     `truth` (n,) of 0 and 1 and `probabilities` (n,) in [0, 1] belong to the rows `indices` (n,) of uint8 pixels

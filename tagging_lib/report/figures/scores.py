@@ -24,7 +24,7 @@ from tagging_lib.report.figures.style import (
     TRAINED_COLORS,
     UNLABELLED_COLOR,
     WRONG_COLOR,
-    Page,
+    Sheet,
     bare,
     canvas,
     clean,
@@ -32,10 +32,10 @@ from tagging_lib.report.figures.style import (
     most_frequent,
     name,
     nothing_to_show,
-    page,
     percent,
     quoted,
     readable_on,
+    sheet,
     styled,
     tint,
     wrapped,
@@ -54,7 +54,7 @@ GRID_COLUMNS, GRID_STEP, CELL_WIDTH, CELL_HEIGHT = 5, 1.78, 0.65, 0.57  # inches
 
 
 @styled
-def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequence[str], title: str | None = None) -> Page:
+def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequence[str], title: str | None = None) -> Sheet:
     """One 2×2 table per label, and one for `unlabelled`, with photos and their share; from 0 and 1 of shape (N, L).
 
     In `unlabelled` the positive answer is that a photo has no label. The shade is the share within the row: of the
@@ -81,7 +81,7 @@ def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequenc
                 title += f", {quoted(names[low])} on {percent(recall[low])}"
     subtitle = f"{photos:,} photos; percentages of them all; darker: a larger share of the row. Blue answers are right{others}"
     height = 0.1 + GRID_STEP * -(-len(names) // GRID_COLUMNS)
-    figure = page(title, height, subtitle)
+    figure = sheet(title, height, subtitle)
     axes = canvas(figure, height)
     outcomes = [~truth & ~given, ~truth & given, truth & ~given, truth & given]
     counts = np.stack([outcome.sum(axis=0) for outcome in outcomes], axis=1).reshape(-1, 2, 2)
@@ -114,7 +114,7 @@ def _two_by_two(axes: Axes, counts: np.ndarray, label: str, color: str, left: fl
 
 
 @styled
-def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
+def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Sheet:
     """F1 of each label between its precision and its recall, best first.
 
     Columns: label, precision, recall, f1, support; nan where a score is undefined.
@@ -132,7 +132,7 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
             if len(known) > 1:
                 title += f" and {known.f1.iloc[-1]:.2f} for {quoted(known.label.iloc[-1])}"
     subtitle = f"Per label: F1 between precision and recall; n is the photos that carry it{others}"
-    figure = page(title, 0.9 + ROW_HEIGHT * len(table), subtitle)
+    figure = sheet(title, 0.9 + ROW_HEIGHT * len(table), subtitle)
     axes = figure.add_subplot()
     shades = np.array([colors[label] for label in table.label])
     places, f1 = np.arange(len(table)), table.f1.to_numpy(dtype=float)
@@ -170,7 +170,7 @@ def per_label_bars(table: pd.DataFrame, title: str | None = None) -> Page:
 
 
 @styled
-def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
+def forest(headline: pd.DataFrame, title: str | None = None) -> Sheet:
     """Test micro-F1 of every row with its 95 % interval, best first, beside the original's value and the constant line.
 
     Columns: title (or row), micro_f1, low, high; used when present: row, network, trained, original_f1, and groups,
@@ -190,7 +190,7 @@ def forest(headline: pd.DataFrame, title: str | None = None) -> Page:
     )
     if letters.any():
         subtitle += "; rows that share a letter are indistinguishable"
-    figure = page(title or _forest_message(table, titles, letters, floor), 0.95 + 0.33 * len(table), subtitle)
+    figure = sheet(title or _forest_message(table, titles, letters, floor), 0.95 + 0.33 * len(table), subtitle)
     axes = figure.add_subplot()
     if banded:
         axes.axvspan(table.low[0], table.high[0], color=EMPTY, linewidth=0, zorder=0)

@@ -110,17 +110,19 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
-class Page(Figure):
+class Sheet(Figure):
     """A figure of page width that Jupyter shows by itself: pyplot, and with it any global state, is not involved."""
 
     heading: str = ""
     shows_photos: bool = False  # photos are the corpus': a published report may have to do without them
+    saved_as: str = ""  # the name of its files, which a report's page links to; `Study.save_figure` sets it
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
         width = round(self.get_figwidth() * CSS_PIXELS_PER_INCH)
-        return buffer.getvalue(), {"width": width, "alt": self.heading, "photos": self.shows_photos}
+        about = {"width": width, "alt": self.heading, "photos": self.shows_photos, "saved_as": self.saved_as}
+        return buffer.getvalue(), about
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
         """As `Figure.savefig`; equal figures give equal SVG files, without a date or random ids."""
@@ -142,7 +144,7 @@ def without_photos(file: Path) -> bool:
         return image.info.get("Description") == NO_PHOTO
 
 
-def page(title: str, height: float, subtitle: str = "") -> Page:
+def sheet(title: str, height: float, subtitle: str = "") -> Sheet:
     """An empty page with its message on top; `height` in inches is what remains for the axes below it."""
     lines = balanced(title, 84) or [""]
     below = balanced(subtitle, 122)
@@ -150,7 +152,7 @@ def page(title: str, height: float, subtitle: str = "") -> Page:
     header = 0.06 + title_height + len(below) * BODY * LINE_SPACING / 72 + 0.14
     total = height + header
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, height / total), w_pad=0.06, h_pad=0.05)
-    figure = Page(figsize=(PAGE_WIDTH, total), layout=layout)
+    figure = Sheet(figsize=(PAGE_WIDTH, total), layout=layout)
     figure.heading = title
     common: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": LINE_SPACING * 0.92, "in_layout": True}
     left = 0.06 / PAGE_WIDTH
@@ -163,7 +165,7 @@ def page(title: str, height: float, subtitle: str = "") -> Page:
     return figure
 
 
-def canvas(figure: Page, height: float) -> Axes:
+def canvas(figure: Sheet, height: float) -> Axes:
     """Axes that cover the page's lower `height` inches, measured in inches from their upper left corner.
 
     For figures of many small parts, which are placed here by arithmetic: one axes per part takes minutes.
@@ -281,9 +283,9 @@ def bare(axes: Axes, *, keep: str = "") -> None:
     axes.tick_params(length=0)
 
 
-def nothing_to_show(title: str, reason: str) -> Page:
+def nothing_to_show(title: str, reason: str) -> Sheet:
     """A page that says why there is no figure, so that a report on a small corpus still tells its story."""
-    figure = page(title, 0.5)
+    figure = sheet(title, 0.5)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.text(0, 0.5, written(reason), color=QUIET, va="center", transform=axes.transAxes)

@@ -18,13 +18,13 @@ from tagging_lib.report.figures.style import (
     RULE,
     SMALL,
     WRONG_COLOR,
-    Page,
+    Sheet,
     and_more,
     bare,
     name,
     nothing_to_show,
-    page,
     percent,
+    sheet,
     styled,
 )
 
@@ -43,7 +43,7 @@ CURVE_STYLES = (("o", WRONG_COLOR), ("s", CORRECT_COLOR), ("^", INK))
 
 
 @styled
-def promises(table: pd.DataFrame, title: str | None = None) -> Page:
+def promises(table: pd.DataFrame, title: str | None = None) -> Sheet:
     """Gain in F1 of each rule over the first one as promised, predicted and delivered, with intervals, micro and macro.
 
     Columns: rule, title, average, stage, gain, gain_low, gain_high, as `evaluation.promises.compare` makes them.
@@ -54,7 +54,7 @@ def promises(table: pd.DataFrame, title: str | None = None) -> Page:
         return nothing_to_show(title or "There is one rule and nothing to compare it with", "Rules appear here as lines.")
     first = table.title.iloc[0]
     averages = [average for average in AVERAGE_NAMES if (table.average == average).any()]
-    figure = page(
+    figure = sheet(
         title or _promise_message(table, reference),
         0.75 + 0.62 * len(others),
         f"Gain in F1 over one threshold for all labels ({first}), with paired 95 % bootstrap intervals",
@@ -105,7 +105,7 @@ def _promise_message(table: pd.DataFrame, reference: str) -> str:
 @styled
 def reliability_by_label(
     targets: np.ndarray, probabilities: Mapping[str, np.ndarray], labels: Sequence[str], title: str | None = None
-) -> Page:
+) -> Sheet:
     """How often each label is there against the probability it was given, with binomial intervals; one axes a label.
 
     `probabilities` are up to three sets (N, L) by name, drawn over one another. Of more than 25 labels the most frequent
@@ -124,7 +124,7 @@ def reliability_by_label(
     others = int((positives > 0).sum()) - len(shown)
     if others:
         subtitle += and_more(others, f"on {positives[shown].min():,} photos each at most")
-    figure = page(title or _calibration_message(errors, positives > 0), 0.8 + 1.85 * rows, subtitle)
+    figure = sheet(title or _calibration_message(errors, positives > 0), 0.8 + 1.85 * rows, subtitle)
     grid = figure.subplots(rows, CURVE_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, label in zip(grid, sorted(shown), strict=False):
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.5, zorder=0)

@@ -17,11 +17,11 @@ from tagging_lib.report.figures.style import (
     PART_COLORS,
     RULE,
     SMALL,
-    Page,
+    Sheet,
     bare,
     clean,
     nothing_to_show,
-    page,
+    sheet,
     styled,
     wrapped,
 )
@@ -34,14 +34,14 @@ PLATEAU = 0.004  # F1: thresholds closer than this to the best one are called as
 
 
 @styled
-def learning_curves(history: pd.DataFrame, title: str = "", constant_f1: float | None = None) -> Page:
+def learning_curves(history: pd.DataFrame, title: str = "", constant_f1: float | None = None) -> Sheet:
     """Micro-F1 and loss of one row against the epoch; `title` names it.
 
     Columns: epoch, train_loss, train_f1, validation_loss, validation_f1. `constant_f1` is the constant answer's score.
     """
     if not len(history):
         return nothing_to_show(f"{clean(title, 60)}: no epoch was trained" if title else "No epoch was trained", "No history.")
-    figure = page(_learning_message(history, title), 2.85, _against_constant(history, constant_f1))
+    figure = sheet(_learning_message(history, title), 2.85, _against_constant(history, constant_f1))
     both = figure.subplots(1, 2)
     for axes, measure in zip(both, ("f1", "loss"), strict=True):
         _draw_curves(axes, history, measure, constant_f1 if measure == "f1" else None)
@@ -54,7 +54,7 @@ def learning_curves(history: pd.DataFrame, title: str = "", constant_f1: float |
 
 
 @styled
-def overfitting(histories: Mapping[str, pd.DataFrame], constant_f1: float | None = None, title: str | None = None) -> Page:
+def overfitting(histories: Mapping[str, pd.DataFrame], constant_f1: float | None = None, title: str | None = None) -> Sheet:
     """Micro-F1 on training and validation photos against the epoch, a small panel for each row, all on one scale.
 
     Columns as for `learning_curves`; rows that trained no epoch are left out.
@@ -65,7 +65,7 @@ def overfitting(histories: Mapping[str, pd.DataFrame], constant_f1: float | None
     columns = min(len(rows), CURVE_COLUMNS)
     lines = -(-len(rows) // columns)
     subtitle = "Micro-F1 at one fixed probability; the dot: the epoch that is kept"
-    figure = page(title or _gap_message(rows), 1.75 * lines + 0.35, subtitle)
+    figure = sheet(title or _gap_message(rows), 1.75 * lines + 0.35, subtitle)
     grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(rows) :]:
         axes.set_axis_off()
@@ -141,7 +141,7 @@ def _gap_message(rows: Mapping[str, pd.DataFrame]) -> str:
 
 
 @styled
-def threshold_curves(sweep: pd.DataFrame, fine: pd.DataFrame | None = None, chosen: float | None = None) -> Page:
+def threshold_curves(sweep: pd.DataFrame, fine: pd.DataFrame | None = None, chosen: float | None = None) -> Sheet:
     """Micro-F1, precision and recall against the threshold: `sweep` on the grid as dots, `fine` as lines.
 
     Columns: threshold, f1, precision, recall. `chosen` is marked; without it, the best F1 of `sweep` is.
@@ -157,7 +157,7 @@ def threshold_curves(sweep: pd.DataFrame, fine: pd.DataFrame | None = None, chos
         title += f"; the grid's thresholds from {good.min():.2f} to {good.max():.2f} come within {PLATEAU} of the best"
         if len(good) < int(sweep.threshold.between(good.min(), good.max()).sum()):
             title = title.replace("the grid's thresholds", "thresholds")
-    figure = page(title, 3.6, f"At {chosen:.2f}: precision {at.precision:.3f}, recall {at.recall:.3f}")
+    figure = sheet(title, 3.6, f"At {chosen:.2f}: precision {at.precision:.3f}, recall {at.recall:.3f}")
     axes = figure.add_subplot()
     axes.axvspan(good.min(), good.max(), color=EMPTY, linewidth=0, zorder=0)
     axes.axvline(chosen, color=INK, linewidth=1)

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import mistune
+import pandas as pd
 from markupsafe import Markup
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.report import tables
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from tagging_lib.report.figures.style import Page as Figure
-    from tagging_lib.report.pages.notebook import Page
+from tagging_lib.report.figures import style
+from tagging_lib.report.pages import notebook
+from tagging_lib.report.templates import environment
 
 FILE = "original.html"
 CONTENT = "original.json"
 
 
-def content(made: dict[str, pd.DataFrame], drawn: dict[str, Figure], *, photos: int, same_order: bool) -> dict[str, Any]:
+def content(made: dict[str, pd.DataFrame], drawn: dict[str, style.Sheet], *, photos: int, same_order: bool) -> dict[str, Any]:
     """What the page shows, in order: headings, sentences in Markdown computed from the tables, tables and figures."""
     blocks: list[dict[str, Any]] = []
 
     def heading(text: str) -> None:
-        blocks.append({"kind": "heading", "text": text, "anchor": re.sub(r"[^\w]+", "-", text.lower()).strip("-")})
+        blocks.append({"kind": "heading", "text": text, "anchor": notebook.anchor(text)})
 
     def say(text: str) -> None:
         blocks.append({"kind": "text", "text": text})
@@ -39,7 +37,7 @@ def content(made: dict[str, pd.DataFrame], drawn: dict[str, Figure], *, photos: 
 
     def draw(name: str) -> None:
         figure = drawn[name]
-        width = round(figure.get_figwidth() * 96)
+        width = round(figure.get_figwidth() * style.CSS_PIXELS_PER_INCH)
         blocks.append({"kind": "figure", "name": f"original_{name}", "alt": figure.heading, "width": width})
 
     rows = made["rows"]
@@ -153,13 +151,8 @@ def read(outputs: Path) -> dict[str, Any] | None:
     return found
 
 
-def html(found: dict[str, Any], pages: list[Page], *, explorer: bool) -> str:
+def html(found: dict[str, Any], pages: list[notebook.Page], *, explorer: bool) -> str:
     """The page; `pages` are the report's chapters, for the links on top."""
-    import mistune
-
-    from tagging_lib.report.pages.notebook import clean_html
-    from tagging_lib.report.templates import environment
-
     prose = mistune.create_markdown(escape=True)
     blocks, numbers = [], {"table": 0, "figure": 0}
     for block in found["blocks"]:
@@ -167,16 +160,13 @@ def html(found: dict[str, Any], pages: list[Page], *, explorer: bool) -> str:
         if block["kind"] == "text":
             made["html"] = Markup(prose(block["text"]))
         elif block["kind"] == "table":
-            made["html"] = clean_html(block["html"])
+            made["html"] = notebook.clean_html(block["html"])
         if block["kind"] in numbers:
             numbers[block["kind"]] += 1
             made["number"] = numbers[block["kind"]]
         blocks.append(made)
-    return (
-        environment()
-        .get_template("original.html.j2")
-        .render(blocks=blocks, pages=pages, current="original", explorer=explorer, original=True, made=found["made"])
-    )
+    template = environment().get_template("original.html.j2")
+    return template.render(blocks=blocks, pages=pages, current="original", explorer=explorer, original=True, made=found["made"])
 
 
 def summary(found: dict[str, Any]) -> str:

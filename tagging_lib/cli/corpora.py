@@ -1,0 +1,86 @@
+"""Commands about corpora: draw, check, prepare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagging_lib.cli.app import app, say
+from tagging_lib.cli.options import (
+    CorpusPath,
+    DataFolder,
+    Layout,
+    MinPhotos,
+    Read,
+    Relabel,
+    Separator,
+    SkipBroken,
+    reading,
+)
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to make; it must not exist yet.", show_default=False)],
+    photos: Annotated[int, typer.Option(min=1, help="How many photos to draw.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Another seed draws another corpus.")] = 0,
+) -> None:
+    """Draw the sample corpus: scenes in which the 14 labels of the study can be seen."""
+    from tagging_lib.sample import corpus as drawing
+
+    say(f"drew {photos} photos into {drawing.draw(folder, photos=photos, seed=seed)}")
+
+
+@app.command()
+def check(
+    corpus: CorpusPath,
+    layout: Layout = "",
+    separator: Separator = "",
+    relabel: Relabel = "",
+    min_photos: MinPhotos = 0,
+    read: Read = None,
+    fix: Annotated[Path | None, typer.Option("--fix", help="Write suspicious labels to a table, for --relabel.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print layout, labels with counts and problems as JSON.")] = False,
+    photos: Annotated[bool, typer.Option("--photos", help="With --json: each photo with its labels as read, too.")] = False,
+    data: DataFolder = Path("data"),
+    skip_broken: SkipBroken = False,
+) -> None:
+    """Say how a corpus is read, and list every problem; exits 1 where labels would be wrong or the study would stop."""
+    from tagging_lib.data.corpus import inspect
+    from tagging_lib.data.readers.reading import options_of
+
+    asked = options_of(reading(layout, separator, relabel, min_photos, read)).skipping(skip_broken)
+    found = inspect(corpus, data_dir=data, options=asked)
+    if fix is not None:
+        found.write_fixes(fix)
+    if as_json:
+        say(json.dumps(found.as_json(photos=photos), indent=1, ensure_ascii=False))
+    else:
+        say(f"read as: {found.corpus.read_as}; {len(found.corpus)} photos, {len(found.corpus.labels)} labels")
+        for problem in found.problems:
+            say(str(problem))
+        fatal = sum(problem.fatal for problem in found.problems)
+        say(f"{len(found.problems)} problems, {fatal} of them stop the study" if found.problems else "no problem found")
+        if fix is not None:
+            say(f"{len(found.fixes)} suspicious labels: {fix}")
+    if not found.sound:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare(
+    corpus: CorpusPath,
+    side: Annotated[int, typer.Option(min=8, help="Pixels along the edge of the decoded photos.")] = 128,
+    data: DataFolder = Path("data"),
+    skip_broken: SkipBroken = False,
+) -> None:
+    """Unpack or download a corpus and decode its photos once, so that everything later starts at once."""
+    from tagging_lib.data import pixels
+    from tagging_lib.data.corpus import Corpus
+
+    opened = Corpus.open(corpus, data_dir=data, skip_broken=skip_broken)
+    decoded = pixels.load(opened, side, cache_dir=data / "cache")
+    say(f"{opened.name}: {len(opened)} photos, {len(opened.labels)} labels, {decoded.nbytes / 1e6:.0f} MB decoded")
