@@ -107,7 +107,7 @@ def test_folders_in_folders_follow_the_hierarchy(tmp_path, hierarchy, labels):
 
 def test_two_folders_of_one_name_are_never_one_label_in_silence(tmp_path):
     photos(tmp_path, "north/sea/1.png", "south/sea/2.png")
-    with pytest.raises(TaggingError, match=r"sea: is the name of 2 folders \('north/sea', 'south/sea'\).*--hierarchy path"):
+    with pytest.raises(TaggingError, match=r"sea: is the name of 2 folders \('north/sea', 'south/sea'\).*--read hierarchy=path"):
         Corpus.open(tmp_path)
     assert Corpus.open(tmp_path, options=ReadOptions(hierarchy="path")).labels == ("north|sea", "south|sea")
 

@@ -56,7 +56,7 @@ def test_of_two_columns_of_names_the_one_that_names_photos_counts(tmp_path):
 
 def test_columns_are_named_by_options(tmp_path):
     text = "Bild;Schlagworte;tags\na.jpg;sea|holiday;x\nb.jpg;sea;y\nc.jpg;;z\n"
-    with pytest.raises(TaggingError, match=r"tags\.csv line 1: the columns are .*--photo-column"):
+    with pytest.raises(TaggingError, match=r"tags\.csv line 1: the columns are .*--read photo_column=NAME"):
         corpus_of(tmp_path, text)
     corpus = Corpus.open(tmp_path, options=ReadOptions(photo_column="bild", label_column="Schlagworte"))
     assert labels_of(corpus) == SEA
@@ -65,7 +65,7 @@ def test_columns_are_named_by_options(tmp_path):
 
 
 def test_two_columns_of_labels_are_an_error_that_names_both(tmp_path):
-    with pytest.raises(TaggingError, match=r"the columns tags and category could hold the labels: .*--label-column"):
+    with pytest.raises(TaggingError, match=r"the columns tags and category could hold the labels: .*--read label_column=NAME"):
         corpus_of(tmp_path, "image,tags,category\na.jpg,sea,x\n")
     assert Corpus.open(tmp_path, options=ReadOptions(label_column="category")).labels == ("x",)
 
@@ -260,7 +260,7 @@ def test_parquet_needs_pyarrow_and_is_read_with_it(tmp_path, monkeypatch):
 def test_of_several_tables_one_is_named(tmp_path):
     corpus_of(tmp_path, "photo,labels\na.jpg,sea\n")
     (tmp_path / "sample_submission.csv").write_text("photo,labels\na.jpg,dog\n")
-    with pytest.raises(TaggingError, match=r"several tables .*sample_submission\.csv, tags\.csv\): name one with --table"):
+    with pytest.raises(TaggingError, match=r"several tables .*sample_submission\.csv, tags\.csv\): .* --read table=NAME"):
         Corpus.open(tmp_path)
     assert Corpus.open(tmp_path, options=ReadOptions(table="tags.csv")).labels == ("sea",)
     with pytest.raises(TaggingError, match=r"none\.csv does not exist"):

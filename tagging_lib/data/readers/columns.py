@@ -77,7 +77,7 @@ def find_columns(
         raise TaggingError(f"{table} line 1: the columns are {','.join(header)!r}: give {names[photo]} and labels once each")
     if len(known) > 1:
         listed = " and ".join(header[place] for place in known)
-        raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --label-column")
+        raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --read label_column=NAME")
     places = [place for place, name in enumerate(header) if place not in (photo, split) and name.strip()]
     binary_places = [place for place in places if _is_binary(rows, place, len(header))]
     # One of several columns of 0 and 1 is a label, even if it is called `target`.

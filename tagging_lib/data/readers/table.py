@@ -48,7 +48,8 @@ def read(root: Path, options: ReadOptions) -> Reading:
     beside = [table for table, _ in fitting if table.path.parent == root]
     if len(beside) > 1:
         names = ", ".join(table.path.name for table in beside)
-        raise TaggingError(f"{root} holds several tables of photos and labels ({names}): name one with --table, or keep one")
+        what = f"holds several tables of photos and labels ({names})"
+        raise TaggingError(f"{root} {what}: name one with --read table=NAME, or keep one")
     return read_tables(root, fitting, options, finder, "table")
 
 
@@ -101,9 +102,8 @@ def nothing_fits(root: Path, options: ReadOptions) -> TaggingError:
     if not paths:
         return TaggingError(f"{root} holds no table of photos and labels: add a CSV with the columns photo,labels")
     header = ",".join(load(paths[0], options.photo_column).header)[:80]
-    return TaggingError(
-        f"{paths[0]} line 1: the columns are {header!r}: name them photo,labels, or say --photo-column and --label-column"
-    )
+    fix = "name them photo,labels, or say --read photo_column=NAME and --read label_column=NAME"
+    return TaggingError(f"{paths[0]} line 1: the columns are {header!r}: {fix}")
 
 
 def _below(root: Path, table: Table) -> str:
