@@ -80,6 +80,10 @@ def test_one_hot_columns_of_kaggle(tmp_path):
     assert any("columns that hold no 0 and 1 (width)" in str(problem) for problem in corpus.problems)
 
 
+def test_row_numbers_of_pandas_are_no_label(tmp_path):
+    assert labels_of(corpus_of(tmp_path, ",Unnamed: 0,photo,sea,holiday\n0,0,a,1,1\n1,1,b,1,0\n0,1,c,0,0\n")) == SEA
+
+
 def test_roboflow_with_blanks_after_commas_in_folders_of_the_split(tmp_path):
     for part, row in (("train", "1.jpg, 1, 0"), ("valid", "1.jpg, 0, 0"), ("test", "1.jpg, 1, 1")):
         photos(tmp_path, f"{part}/1.jpg")
@@ -265,6 +269,17 @@ def test_of_several_tables_one_is_named(tmp_path):
     assert Corpus.open(tmp_path, options=ReadOptions(table="tags.csv")).labels == ("sea",)
     with pytest.raises(TaggingError, match=r"none\.csv does not exist"):
         Corpus.open(tmp_path, options=ReadOptions(table="none.csv"))
+
+
+def test_tables_named_like_the_parts_of_a_split_are_read_together(tmp_path):
+    photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    for name, row in (("train_labels", "a.jpg,sea;holiday"), ("val_labels", "b.jpg,sea"), ("test_labels", "c.jpg,")):
+        (tmp_path / f"{name}.csv").write_text(f"photo,labels\n{row}\n")
+    corpus = Corpus.open(tmp_path)
+    assert labels_of(corpus) == SEA and corpus.parts == ("train", "validation", "test")
+    (tmp_path / "train_more.csv").write_text("photo,labels\na.jpg,dog\n")
+    with pytest.raises(TaggingError, match="several tables"):
+        Corpus.open(tmp_path)
 
 
 def test_a_table_that_cannot_be_read_does_not_make_folders_the_labels(tmp_path):

@@ -94,5 +94,7 @@ def test_min_photos_counts_after_the_table_and_leaves_something(tmp_path):
     assert Corpus.open(root, options=ReadOptions(relabel=path, min_photos=2)).labels == ("beach",)
     with pytest.raises(TaggingError, match="no label is on 3 photos, the most are 2: lower --min-photos"):
         Corpus.open(root, options=ReadOptions(relabel=path, min_photos=3))
+    with pytest.raises(TaggingError, match=r"labels of mine\.csv leaves no label"):
+        Corpus.open(root, options=ReadOptions(relabel=table(tmp_path, "Beach,", "beach,", "sea,")))
     with pytest.raises(TaggingError, match="min-photos is -1"):
         ReadOptions(min_photos=-1)

@@ -202,7 +202,7 @@ def same_photos(root: Path, photos: Sequence[str], labels: Callable[[int], Itera
     row_of = {photo: row for row, photo in enumerate(photos)}
     alike: list[tuple[list[str], dict[str, list[str]]]] = []
     unlike: list[tuple[list[str], dict[str, list[str]]]] = []
-    for group in same_content(root, [photo for photo in photos if (root / photo).is_file()]):
+    for group in same_content(root, photos):
         carried = {photo: sorted(labels(row_of[photo])) for photo in group}
         (alike if len({tuple(names) for names in carried.values()}) == 1 else unlike).append((group, carried))
     found = []

@@ -80,9 +80,15 @@ def write_table(path: str | Path, fixes: Iterable[Fix]) -> None:
 
 
 def apply(reading: Reading, table: Relabelling) -> Reading:
-    """The reading with the table's labels; a photo that carried one of several labels that are joined carries the joined one."""
+    """The reading with the table's labels; a photo that carried one of several labels that are joined carries the joined one.
+
+    Raises:
+        TaggingError: no label is left.
+    """
     becomes = {label: table.of(label) for label in reading.labels}
     labels = tuple(sorted({target for targets in becomes.values() for target in targets}))
+    if reading.labels and not labels:
+        raise TaggingError(f"{table.path} leaves no label: give the column becomes to those that you keep")
     column_of = {label: column for column, label in enumerate(labels)}
     targets = np.zeros((len(reading.photos), len(labels)), dtype=np.uint8)
     for column, label in enumerate(reading.labels):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
-from tagging_lib.data.readers.photos import SUFFIXES, PhotoFinder, suffix_of
+from tagging_lib.data.readers.photos import SUFFIXES, PhotoFinder, head_of, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, quoted, reading_of, unlisted
 from tagging_lib.errors import TaggingError
 
@@ -28,8 +28,7 @@ def exports(root: Path) -> list[Path]:
     found = []
     for path in sorted(root.iterdir()):
         if suffix_of(path.name) == ".json" and path.name[0] != "." and path.is_file():
-            with open(path, "rb") as stream:
-                text = stream.read(HEAD)
+            text = head_of(path, HEAD)
             full = b'"annotations"' in text and b'"data"' in text
             if text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[" and (full or b'"annotation_id"' in text):
                 found.append(path)
