@@ -107,7 +107,7 @@ def test_folders_in_folders_follow_the_hierarchy(tmp_path, hierarchy, labels):
 
 def test_two_folders_of_one_name_are_never_one_label_in_silence(tmp_path):
     photos(tmp_path, "north/sea/1.png", "south/sea/2.png")
-    with pytest.raises(TaggingError, match=r"sea: is the name of 2 folders \('north/sea', 'south/sea'\).*--hierarchy path"):
+    with pytest.raises(TaggingError, match=r"sea: is the name of 2 folders \('north/sea', 'south/sea'\).*--read hierarchy=path"):
         Corpus.open(tmp_path)
     assert Corpus.open(tmp_path, options=ReadOptions(hierarchy="path")).labels == ("north|sea", "south|sea")
 
@@ -128,14 +128,14 @@ def coco(images, annotations, categories=((1, "sea"), (2, "dog"))):
 
 def test_coco_as_it_is_published(tmp_path):
     for part, number in (("train", 1), ("val", 2)):
-        photos(tmp_path, f"{part}2017/00{number}.jpg")
-        content = coco([(number, f"00{number}.jpg")], [(number, 1), (number, 1), (number, 2)][: 3 * (number == 1)])
+        photo(tmp_path / f"{part}2017/001.jpg", 25 * number)
+        content = coco([(number, "001.jpg")], [(number, 1), (number, 1), (number, 2)][: 3 * (number == 1)])
         write(tmp_path / "annotations" / f"instances_{part}2017.json", content)
         write(tmp_path / "annotations" / f"person_keypoints_{part}2017.json", coco([(number, "absent.jpg")], []))
     corpus = Corpus.open(tmp_path)
     assert corpus.layout == "coco" and corpus.labels == ("dog", "sea")
-    assert labels_of(corpus) == {"train2017/001.jpg": ["dog", "sea"], "val2017/002.jpg": []}
-    assert parts_of(corpus) == {"train2017/001.jpg": "train", "val2017/002.jpg": "validation"}
+    assert labels_of(corpus) == {"train2017/001.jpg": ["dog", "sea"], "val2017/001.jpg": []}
+    assert parts_of(corpus) == {"train2017/001.jpg": "train", "val2017/001.jpg": "validation"}
 
 
 def test_coco_of_roboflow_has_a_file_and_photos_of_one_name_in_each_part(tmp_path):
@@ -512,6 +512,20 @@ def test_nothing_that_fits_is_said(tmp_path, name, said):
     (photo if name == "a.png" else lambda path: path.write_text(""))(tmp_path / name)
     with pytest.raises(TaggingError, match=said):
         Corpus.open(tmp_path)
+
+
+def test_a_folder_around_the_corpus_is_said(tmp_path):
+    photos(tmp_path, "dataset/a.png", "dataset/b.png")
+    with pytest.raises(TaggingError, match="holds nothing but the folder dataset: give "):
+        Corpus.open(tmp_path)
+
+
+def test_files_that_lead_nowhere_do_not_stop_the_search_for_a_layout(tmp_path):
+    photos(tmp_path, "a.png")
+    write(tmp_path / "photos.csv", "photo,labels\na.png,sea\n")
+    for name in ("x.xml", "x.json", "metadata.txt", "a.txt", "data.yaml"):
+        (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    assert Corpus.open(tmp_path).labels == ("sea",)
 
 
 def test_labels_of_no_photo_and_parts_of_the_shared_reading():

@@ -56,7 +56,7 @@ def test_of_two_columns_of_names_the_one_that_names_photos_counts(tmp_path):
 
 def test_columns_are_named_by_options(tmp_path):
     text = "Bild;Schlagworte;tags\na.jpg;sea|holiday;x\nb.jpg;sea;y\nc.jpg;;z\n"
-    with pytest.raises(TaggingError, match=r"tags\.csv line 1: the columns are .*--photo-column"):
+    with pytest.raises(TaggingError, match=r"tags\.csv line 1: the columns are .*--read photo_column=NAME"):
         corpus_of(tmp_path, text)
     corpus = Corpus.open(tmp_path, options=ReadOptions(photo_column="bild", label_column="Schlagworte"))
     assert labels_of(corpus) == SEA
@@ -65,7 +65,7 @@ def test_columns_are_named_by_options(tmp_path):
 
 
 def test_two_columns_of_labels_are_an_error_that_names_both(tmp_path):
-    with pytest.raises(TaggingError, match=r"the columns tags and category could hold the labels: .*--label-column"):
+    with pytest.raises(TaggingError, match=r"the columns tags and category could hold the labels: .*--read label_column=NAME"):
         corpus_of(tmp_path, "image,tags,category\na.jpg,sea,x\n")
     assert Corpus.open(tmp_path, options=ReadOptions(label_column="category")).labels == ("x",)
 
@@ -78,6 +78,10 @@ def test_one_hot_columns_of_kaggle(tmp_path):
     corpus = corpus_of(tmp_path, text)
     assert labels_of(corpus) == SEA and corpus.labels == ("holiday", "sea")
     assert any("columns that hold no 0 and 1 (width)" in str(problem) for problem in corpus.problems)
+
+
+def test_row_numbers_of_pandas_are_no_label(tmp_path):
+    assert labels_of(corpus_of(tmp_path, ",Unnamed: 0,photo,sea,holiday\n0,0,a,1,1\n1,1,b,1,0\n0,1,c,0,0\n")) == SEA
 
 
 def test_roboflow_with_blanks_after_commas_in_folders_of_the_split(tmp_path):
@@ -260,11 +264,22 @@ def test_parquet_needs_pyarrow_and_is_read_with_it(tmp_path, monkeypatch):
 def test_of_several_tables_one_is_named(tmp_path):
     corpus_of(tmp_path, "photo,labels\na.jpg,sea\n")
     (tmp_path / "sample_submission.csv").write_text("photo,labels\na.jpg,dog\n")
-    with pytest.raises(TaggingError, match=r"several tables .*sample_submission\.csv, tags\.csv\): name one with --table"):
+    with pytest.raises(TaggingError, match=r"several tables .*sample_submission\.csv, tags\.csv\): .* --read table=NAME"):
         Corpus.open(tmp_path)
     assert Corpus.open(tmp_path, options=ReadOptions(table="tags.csv")).labels == ("sea",)
     with pytest.raises(TaggingError, match=r"none\.csv does not exist"):
         Corpus.open(tmp_path, options=ReadOptions(table="none.csv"))
+
+
+def test_tables_named_like_the_parts_of_a_split_are_read_together(tmp_path):
+    photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    for name, row in (("train_labels", "a.jpg,sea;holiday"), ("val_labels", "b.jpg,sea"), ("test_labels", "c.jpg,")):
+        (tmp_path / f"{name}.csv").write_text(f"photo,labels\n{row}\n")
+    corpus = Corpus.open(tmp_path)
+    assert labels_of(corpus) == SEA and corpus.parts == ("train", "validation", "test")
+    (tmp_path / "train_more.csv").write_text("photo,labels\na.jpg,dog\n")
+    with pytest.raises(TaggingError, match="several tables"):
+        Corpus.open(tmp_path)
 
 
 def test_a_table_that_cannot_be_read_does_not_make_folders_the_labels(tmp_path):

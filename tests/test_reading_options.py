@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 
 import numpy as np
 import pytest
@@ -36,9 +35,9 @@ def test_options_survive_the_way_to_a_notebook_and_back():
     assert reading("", "", "", 0, None) == "" and options_of("") == ReadOptions()
 
 
-@pytest.mark.parametrize("wrong", ["layout", "colour=red", "layout=heap", "min_photos=few"])
+@pytest.mark.parametrize("wrong", ["layout", "colour=red", "layout=heap", "min_photos=few", "table='my"])
 def test_what_says_nothing_of_reading_is_named(wrong):
-    with pytest.raises(TaggingError, match=shlex.split(wrong)[0].split("=")[0]):
+    with pytest.raises(TaggingError, match=wrong.split("=")[0]):
         options_of(wrong)
 
 

@@ -34,6 +34,14 @@ def test_renaming_is_done_once_and_may_swap(tmp_path):
     assert labels_after(root, table(tmp_path, "cat,dog", "dog,cat")) == [["dog"], ["cat"], ["cat", "dog"]]
 
 
+def test_a_line_of_its_own_counts_before_a_beginning_and_a_longer_beginning_before_a_shorter(tmp_path):
+    path = table(tmp_path, "a*,short", "ab*,long", "abc,own", "x**,star")
+    read = relabel.read_table(path)
+    assert [read.of(label) for label in ("a", "abx", "abc", "b", "x*1", "x1")] == [
+        ("short",), ("long",), ("own",), ("b",), ("star",), ("x1",)
+    ]  # fmt: skip
+
+
 def test_a_label_that_becomes_itself_is_right(tmp_path):
     root = corpus_at(tmp_path / "corpus", "None", "Polish;polish", "polish", "sea|dog;x", "sea")
     with pytest.raises(TaggingError, match="a label that becomes itself there is right"):
@@ -86,5 +94,7 @@ def test_min_photos_counts_after_the_table_and_leaves_something(tmp_path):
     assert Corpus.open(root, options=ReadOptions(relabel=path, min_photos=2)).labels == ("beach",)
     with pytest.raises(TaggingError, match="no label is on 3 photos, the most are 2: lower --min-photos"):
         Corpus.open(root, options=ReadOptions(relabel=path, min_photos=3))
+    with pytest.raises(TaggingError, match=r"labels of mine\.csv leaves no label"):
+        Corpus.open(root, options=ReadOptions(relabel=table(tmp_path, "Beach,", "beach,", "sea,")))
     with pytest.raises(TaggingError, match="min-photos is -1"):
         ReadOptions(min_photos=-1)

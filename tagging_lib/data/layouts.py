@@ -65,5 +65,8 @@ def _nothing_found(root: Path, options: ReadOptions) -> TaggingError:
         return table.nothing_fits(root, options)
     if not photos_below(root):
         return TaggingError(f"{root} holds no photos: give a folder or zip of photos with their labels")
+    inside = [path for path in root.iterdir() if not path.name.startswith(".")]
+    if len(inside) == 1 and inside[0].is_dir():
+        return TaggingError(f"{root} holds nothing but the folder {inside[0].name}: give {inside[0]}")
     ways = "a CSV with the columns photo,labels, or a folder for each label"
     return TaggingError(f"{root} holds photos, but no labels in a layout that is read here: add {ways}")

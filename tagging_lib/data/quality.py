@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,9 @@ from tagging_lib.data.readers.photos import composed, same_content
 from tagging_lib.data.readers.reading import Problem, Written, quoted
 
 NO_VALUES = frozenset(("nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--", "?", "(none)", "undefined"))
+OF_PROGRAMS = re.compile(r"darktable([|/].*)?$|_?digikam_|(colou?r|pick) label|geo:(lat|lon|alt)=|geotagged$", re.IGNORECASE)
+OF_DARKTABLE = frozenset(("changed", "exported"))
+SHOWN = 5  # cases of a problem
 FEW = 3  # photos: with fewer a label cannot be in all three parts of a split
 LEVELS = "|"
 MEND = "write a table of labels with `tagging check --fix`, edit it, and pass it as --relabel"
@@ -45,14 +47,16 @@ def label_problems(
         shown = ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
         what = f"may be several, separated otherwise than the rest: {shown}"
         fatal = written is Written.CELLS
-        fix = f"say --separator, or {MEND}; a label that becomes itself there is right"
+        fix = f"{'say --separator, or ' if fatal else ''}{MEND}; a label that becomes itself there is right"
         found.append(Problem("labels", what, fix, fatal, wrong=not fatal))
     if empty := [label for label in doubtful if label.lower() in NO_VALUES]:
-        found.append(_about(counts, [empty], "stand for no value", ""))
+        found.append(_about(counts, [[label] for label in empty], "stand for no value"))
+    if tools := [label for label in _of_programs(counts) if label not in confirmed]:
+        found.append(_about(counts, [[label] for label in tools], "are what a program notes for itself"))
     for name, key in TWINS.items():
         groups = _twins(counts, key, confirmed)
         if groups:
-            found.append(_about(counts, groups, f"differ in nothing but {name}", ""))
+            found.append(_about(counts, groups, f"differ in nothing but {name}", shown=ascii if key is composed else repr))
     return found
 
 
@@ -60,7 +64,7 @@ def label_notes(counts: Mapping[str, int]) -> list[Problem]:
     """Labels of which a user should know: in the plural beside the singular, and on few photos."""
     found = []
     if pairs := plurals(counts):
-        found.append(_about(counts, pairs, "may be the same, once in the plural", MEND, wrong=False))
+        found.append(_about(counts, pairs, "may be the same, once in the plural", wrong=False))
     if rare := [label for label, count in counts.items() if 0 < count < FEW]:
         what = f"on fewer than {FEW} photos, {len(rare)} of {len(counts)}: {quoted(rare)}"
         fix = "they cannot be in every part of a split: leave them out with --min-photos, or label more photos"
@@ -68,11 +72,24 @@ def label_notes(counts: Mapping[str, int]) -> list[Problem]:
     return found
 
 
-def _about(counts: Mapping[str, int], groups: Sequence[Sequence[str]], what: str, fix: str, wrong: bool = True) -> Problem:
+def _about(
+    counts: Mapping[str, int],
+    groups: Sequence[Sequence[str]],
+    what: str,
+    wrong: bool = True,
+    shown: Callable[[str], str] = repr,
+) -> Problem:
     """One problem for groups of labels, the first of them with their numbers of photos."""
-    told = [" and ".join(f"{label!r} (on {counts[label]})" for label in group) for group in groups[:3]]
-    more = f", and {len(groups) - 3} more" if len(groups) > 3 else ""
-    return Problem("labels", f"{what}: {'; '.join(told)}{more}", fix or MEND, wrong=wrong)
+    told = [" and ".join(f"{shown(label)} (on {counts[label]})" for label in group) for group in groups[:SHOWN]]
+    more = f"; and {len(groups) - SHOWN} more" if len(groups) > SHOWN else ""
+    return Problem("labels", f"{what}: {'; '.join(told)}{more}", MEND, wrong=wrong)
+
+
+def _of_programs(counts: Collection[str]) -> list[str]:
+    """Labels that photo managers write for themselves; `changed` only counts beside others of darktable."""
+    found = [label for label in counts if OF_PROGRAMS.match(label)]
+    beside = any(label.startswith("darktable") for label in found)
+    return found + [label for label in counts if beside and label in OF_DARKTABLE]
 
 
 def suspected_joins(counts: Collection[str], written: Written, *, paths: bool = False) -> dict[str, str]:
@@ -84,15 +101,20 @@ def suspected_joins(counts: Collection[str], written: Written, *, paths: bool = 
     if written is Written.NAMES:
         return {}
     known = {_folded(label) for label in counts}
+    parts = {
+        (label, separator): [_folded(part) for part in parts_of(label, separator)]
+        for separator in SEPARATORS
+        for label in counts
+        if separator in label and not (paths and separator == LEVELS)
+    }
+    holders: dict[str, set[str]] = {}
+    for (label, _), each in parts.items():
+        for part in each:
+            holders.setdefault(part, set()).add(label)
     found: dict[str, str] = {}
-    for separator in SEPARATORS:
-        if separator == LEVELS and paths:
-            continue
-        parts = {label: [_folded(part) for part in parts_of(label, separator)] for label in counts if separator in label}
-        often = Counter(part for each in parts.values() for part in set(each))
-        for label, each in parts.items():
-            if len(each) > 1 and any(part in known or often[part] > 1 for part in each):
-                found.setdefault(label, separator)
+    for (label, separator), each in parts.items():
+        if len(each) > 1 and any(part in known or len(holders[part]) > 1 for part in each):
+            found.setdefault(label, separator)
     for label in counts:
         words = [_folded(word) for word in parts_of(label, BLANKS)]
         if len(words) > 1 and all(word in known for word in words):
@@ -159,6 +181,7 @@ def fixes(counts: Mapping[str, int], written: Written, *, paths: bool = False) -
     for label in counts:
         if label.lower() in NO_VALUES:
             found[label] = Fix(label, "", "no value?")
+    found |= {label: Fix(label, "", "a program's own?") for label in _of_programs(counts)}
     for name, key in reversed(TWINS.items()):  # the widest groups first: one label for all of them
         for first, *others in _twins(counts, key):
             found |= {label: Fix(label, first, f"differs in {name}?") for label in others if label not in found}
@@ -179,7 +202,7 @@ def same_photos(root: Path, photos: Sequence[str], labels: Callable[[int], Itera
     row_of = {photo: row for row, photo in enumerate(photos)}
     alike: list[tuple[list[str], dict[str, list[str]]]] = []
     unlike: list[tuple[list[str], dict[str, list[str]]]] = []
-    for group in same_content(root, [photo for photo in photos if (root / photo).is_file()]):
+    for group in same_content(root, photos):
         carried = {photo: sorted(labels(row_of[photo])) for photo in group}
         (alike if len({tuple(names) for names in carried.values()}) == 1 else unlike).append((group, carried))
     found = []

@@ -18,6 +18,7 @@ from tagging_lib.data.readers.rows import load
 from tagging_lib.errors import TaggingError
 
 COLUMNS = ("label", "becomes")
+ANY = "*"  # what follows does not count
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class Relabelling:
 
     path: Path
     becomes: Mapping[str, tuple[str, ...]]
+
+    def of(self, label: str) -> tuple[str, ...]:
+        """What one label becomes: by its own line, else by the longest beginning with `*`, else itself."""
+        if label in self.becomes:
+            return self.becomes[label]
+        fitting = [key for key in self.becomes if key.endswith(ANY) and label.startswith(key.removesuffix(ANY))]
+        return self.becomes[max(fitting, key=len)] if fitting else (label,)
 
     @property
     def confirmed(self) -> frozenset[str]:
@@ -36,7 +44,8 @@ class Relabelling:
 def read_table(path: str | Path) -> Relabelling:
     """The table: a CSV with the columns label and becomes; further columns are for the reader alone.
 
-    An empty `becomes` leaves the label out; several labels are separated by `;`; a label that becomes itself is confirmed.
+    An empty `becomes` leaves the label out; several labels are separated by `;`; a label that becomes itself is confirmed. A
+    label that ends in `*` stands for all that start so and have no line of their own (`darktable|*`).
 
     Raises:
         TaggingError: it is not readable, or says two things of one label; the message names file and line.
@@ -71,16 +80,22 @@ def write_table(path: str | Path, fixes: Iterable[Fix]) -> None:
 
 
 def apply(reading: Reading, table: Relabelling) -> Reading:
-    """The reading with the table's labels; a photo that carried one of several labels that are joined carries the joined one."""
-    becomes = {label: table.becomes.get(label, (label,)) for label in reading.labels}
+    """The reading with the table's labels; a photo that carried one of several labels that are joined carries the joined one.
+
+    Raises:
+        TaggingError: no label is left.
+    """
+    becomes = {label: table.of(label) for label in reading.labels}
     labels = tuple(sorted({target for targets in becomes.values() for target in targets}))
+    if reading.labels and not labels:
+        raise TaggingError(f"{table.path} leaves no label: give the column becomes to those that you keep")
     column_of = {label: column for column, label in enumerate(labels)}
     targets = np.zeros((len(reading.photos), len(labels)), dtype=np.uint8)
     for column, label in enumerate(reading.labels):
         for target in becomes[label]:
             targets[:, column_of[target]] |= reading.targets[:, column]
     problems = list(reading.problems)
-    unknown = [label for label in table.becomes if label not in reading.labels]
+    unknown = [label for label in table.becomes if label not in reading.labels and not label.endswith(ANY)]
     if unknown:
         what = f"the corpus has no label {quoted(unknown)}"
         problems.append(Problem(table.path.name, what, "write labels as `tagging check --json` shows them"))

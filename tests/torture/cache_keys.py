@@ -24,7 +24,6 @@ BY_VALUE = {
     "declared.py",
     "files.py",
     "progress.py",
-    "data/annotations.py",
     "data/arrays.py",
     "data/corpus.py",
     "data/pixels.py",

@@ -21,7 +21,7 @@ BLANKS = " "
 WHOLE = "none"  # a cell is one label
 LISTS = "[]"
 STATED = {"tab": "\t", "newline": "\n", "space": " ", "blank": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
-IN_WORDS = {BLANKS: "blanks", "\t": "tabs", "\n": "line breaks", LISTS: "lists", WHOLE: "nothing: a cell is one label"}
+IN_WORDS = {BLANKS: "blanks", "\t": "tabs", "\n": "line breaks", LISTS: "lists"}
 NUMPY_LIST = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")(?:\s+(?:'[^']*'|"[^"]*"))+\s*\]""")
 ENOUGH_CELLS = 8  # different ones of several words, before blanks are believed to separate labels
 

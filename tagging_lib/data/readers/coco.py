@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from tagging_lib.data.readers.photos import PhotoFinder, files_below, natural, suffix_of
@@ -60,12 +60,12 @@ def read(root: Path, options: ReadOptions) -> Reading:
     for path in paths:
         content = _load(path)
         labels_of = _labels_by_image(path, content, labels, problems)
-        below = path.parent.relative_to(root).as_posix()
+        below = _folder_of_photos(root, path, finder)
         part = _part(path.relative_to(root))
         for place, image in enumerate(content["images"]):
             where = f"{path.name} images[{place}]"
             name = _field(path, image, "file_name", f"images[{place}]")
-            photo = photo_named(finder, str(name), "" if below == "." else below, where, problems)
+            photo = photo_named(finder, str(name), below, where, problems)
             if photo is not None:
                 carried.setdefault(photo, set()).update(labels_of.get(_field(path, image, "id", f"images[{place}]"), ()))
                 if parts.setdefault(photo, part) != part:
@@ -81,6 +81,14 @@ def read(root: Path, options: ReadOptions) -> Reading:
         labels=labels,
         parts=parts if len(set(parts.values()) - {None}) > 1 else None,
     )
+
+
+def _folder_of_photos(root: Path, path: Path, finder: PhotoFinder) -> str:
+    """The folder from which names start: one called as the file's part (`train2017`) is, else the file's own."""
+    subset = path.stem.partition("_")[2]
+    named = {str(folder) for name in finder.names for folder in PurePosixPath(name).parents if folder.name == subset}
+    own = path.parent.relative_to(root).as_posix()
+    return named.pop() if subset and len(named) == 1 else "" if own == "." else own
 
 
 def _part(path: PurePath) -> str | None:

@@ -20,6 +20,7 @@ LABELS_NAMES = ("labels", "tags", "keywords", "categories", "classes", "attribut
 LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "species", "target", "attribute_ids")
 SPLIT_NAMES = ("split", "ml_use", "is_valid", "subset", "partition", "part", "dataset", "set", "phase")
 BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+INDEX = re.compile(r"\s*$|unnamed", re.IGNORECASE)  # how pandas writes a column of row numbers
 SAMPLE_ROWS = 200
 Find = Callable[[str], Sequence[str]]
 
@@ -77,8 +78,8 @@ def find_columns(
         raise TaggingError(f"{table} line 1: the columns are {','.join(header)!r}: give {names[photo]} and labels once each")
     if len(known) > 1:
         listed = " and ".join(header[place] for place in known)
-        raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --label-column")
-    places = [place for place, name in enumerate(header) if place not in (photo, split) and name.strip()]
+        raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --read label_column=NAME")
+    places = [place for place, name in enumerate(header) if place not in (photo, split) and not INDEX.match(name)]
     binary_places = [place for place in places if _is_binary(rows, place, len(header))]
     # One of several columns of 0 and 1 is a label, even if it is called `target`.
     if known and not (known[0] in binary_places and len(binary_places) > 1):

@@ -72,4 +72,4 @@ def _refuse_leaves_of_one_name(paths: Iterable[tuple[str, ...]], hierarchy: str,
     for leaf, places in by_leaf.items() if hierarchy == "leaf" else ():
         if len(places) > 1:
             what = f"is the name of {len(places)} folders ({quoted(places)})"
-            problems.add("leaf", Problem(leaf, what, "say --hierarchy path to keep them apart, or name them apart", True))
+            problems.add("leaf", Problem(leaf, what, "say --read hierarchy=path to keep them apart, or name them apart", True))

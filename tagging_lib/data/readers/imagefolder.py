@@ -43,6 +43,6 @@ def read(root: Path, options: ReadOptions) -> Reading:
         header = load(path).header
         lacks = "labels" if FILE_NAME in map(plain, header) else FILE_NAME
         raise TaggingError(
-            f"{path} line 1: the columns are {','.join(header)[:80]!r}, without {lacks}: add it, or say --label-column"
+            f"{path} line 1: the columns are {','.join(header)[:80]!r}, without {lacks}: add it, or say --read label_column=NAME"
         )
     return read_tables(root, fitting, options, finder, "imagefolder")

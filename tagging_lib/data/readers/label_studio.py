@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
-from tagging_lib.data.readers.photos import SUFFIXES, PhotoFinder, suffix_of
+from tagging_lib.data.readers.photos import SUFFIXES, PhotoFinder, head_of, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, quoted, reading_of, unlisted
 from tagging_lib.errors import TaggingError
 
@@ -28,8 +28,7 @@ def exports(root: Path) -> list[Path]:
     found = []
     for path in sorted(root.iterdir()):
         if suffix_of(path.name) == ".json" and path.name[0] != "." and path.is_file():
-            with open(path, "rb") as stream:
-                text = stream.read(HEAD)
+            text = head_of(path, HEAD)
             full = b'"annotations"' in text and b'"data"' in text
             if text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[" and (full or b'"annotation_id"' in text):
                 found.append(path)
@@ -118,7 +117,8 @@ def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOption
     texts = {name for task in tasks for name, value in task.items() if isinstance(value, str)} - SHORT_FIELDS
     texts -= {name for name in texts if any(suffix_of(_last(str(task.get(name, "")))) in SUFFIXES for task in tasks)}
     if len(texts) != 1:
-        raise TaggingError(f"{path}: the fields {quoted(sorted(texts))} could hold the choice: name one with --label-column")
+        names = quoted(sorted(texts))
+        raise TaggingError(f"{path}: the fields {names} could hold the choice: name one with --read label_column=NAME")
     return sorted(texts)
 
 
@@ -146,7 +146,8 @@ def _controls(path: Path, annotated: list[list[Answer]], options: ReadOptions) -
     again = sorted(label for label in set(everything) if everything.count(label) > 1)
     if again:
         names = quoted(sorted(choices))
-        raise TaggingError(f"{path}: the choice {again[0]!r} stands in several controls ({names}): name one with --label-column")
+        what = f"the choice {again[0]!r} stands in several controls ({names})"
+        raise TaggingError(f"{path}: {what}: name one with --read label_column=NAME")
     return set(choices)
 
 
@@ -166,7 +167,7 @@ def _photo(
     named = options.photo_column or next((name for name in ("image", "img", "photo") if name in fitting), "")
     name = named or (fitting[0] if len(fitting) == 1 else "")
     if name not in values:
-        raise TaggingError(f"{path}: task {place} has no photo in its data: name the field with --photo-column")
+        raise TaggingError(f"{path}: task {place} has no photo in its data: name the field with --read photo_column=NAME")
     written = _last(values[name])
     for candidate in (written, *_without_first_folders(written), UPLOAD_PREFIX.sub("", written, count=1)):
         found = finder.find(candidate)

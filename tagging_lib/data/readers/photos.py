@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from tagging_lib import files
@@ -60,6 +61,15 @@ def unread_below(root: Path) -> str:
         return ""
     kinds = ", ".join(f"{count} {suffix}" for suffix, count in Counter(map(suffix_of, found)).most_common())
     return f"photos of formats that are not read: {len(found)} ({kinds}), first {found[0]!r}"
+
+
+def head_of(path: Path, size: int) -> bytes:
+    """The first bytes of a file; none of one that cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(size)
+    except OSError:
+        return b""
 
 
 def composed(name: str) -> str:
@@ -125,10 +135,12 @@ class PhotoFinder:
 def same_content(root: Path, names: Iterable[str]) -> list[list[str]]:
     """Photos of the same bytes: groups of two or more, in the order of their first."""
     by_size: dict[int, list[str]] = {}
-    for name in names:
-        by_size.setdefault((root / name).stat().st_size, []).append(name)
     groups: dict[str, list[str]] = {}
-    for size, alike in by_size.items():
+    for name in names:
+        with suppress(OSError):  # a photo that cannot be read is named when it is decoded
+            by_size.setdefault((root / name).stat().st_size, []).append(name)
+    for alike in by_size.values():
         for name in alike if len(alike) > 1 else ():
-            groups.setdefault(f"{size} {files.sha256(root / name)}", []).append(name)
+            with suppress(OSError):
+                groups.setdefault(files.sha256(root / name), []).append(name)
     return [group for group in groups.values() if len(group) > 1]

@@ -262,7 +262,11 @@ def options_of(text: str) -> ReadOptions:
         TaggingError: a word is no such pair, or names no option.
     """
     given: dict[str, Any] = {}
-    for word in shlex.split(text):
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise TaggingError(f"{text!r} says nothing of reading ({error}): close the quote") from error
+    for word in words:
         name, equals, value = word.partition("=")
         if not equals or name not in ReadOptions.__dataclass_fields__:
             known = ", ".join(ReadOptions.__dataclass_fields__)

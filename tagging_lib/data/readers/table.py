@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,10 +47,16 @@ def read(root: Path, options: ReadOptions) -> Reading:
     if not fitting:
         raise faults[0] if faults else nothing_fits(root, options)
     beside = [table for table, _ in fitting if table.path.parent == root]
-    if len(beside) > 1:
+    if len(beside) > 1 and len({_part_of_table(table) for table in beside} - {None}) < len(beside):
         names = ", ".join(table.path.name for table in beside)
-        raise TaggingError(f"{root} holds several tables of photos and labels ({names}): name one with --table, or keep one")
+        what = f"holds several tables of photos and labels ({names})"
+        raise TaggingError(f"{root} {what}: name one with --read table=NAME, or keep one")
     return read_tables(root, fitting, options, finder, "table")
+
+
+def _part_of_table(table: Table) -> str | None:
+    """The part that a word of the file's name means: `train_labels.csv`."""
+    return next(filter(None, map(part_of, re.findall(r"[a-z]+", table.path.stem.lower()))), None)
 
 
 def candidates(root: Path, options: ReadOptions) -> list[Path]:
@@ -101,9 +108,8 @@ def nothing_fits(root: Path, options: ReadOptions) -> TaggingError:
     if not paths:
         return TaggingError(f"{root} holds no table of photos and labels: add a CSV with the columns photo,labels")
     header = ",".join(load(paths[0], options.photo_column).header)[:80]
-    return TaggingError(
-        f"{paths[0]} line 1: the columns are {header!r}: name them photo,labels, or say --photo-column and --label-column"
-    )
+    fix = "name them photo,labels, or say --read photo_column=NAME and --read label_column=NAME"
+    return TaggingError(f"{paths[0]} line 1: the columns are {header!r}: {fix}")
 
 
 def _below(root: Path, table: Table) -> str:
@@ -135,6 +141,7 @@ def read_tables(
         if columns.passed_over:
             names = ", ".join(columns.passed_over)
             problems.append(Problem(table.path.name, f"columns that hold no 0 and 1 ({names})", "they are passed over"))
+        part = _part_of_table(table) if len(tables) > 1 else None
         for photo, row in _photos(table, columns, finder, _below(root, table), problems):
             found = labels_of(row)
             if found is None:
@@ -146,7 +153,7 @@ def read_tables(
             else:
                 what = f"{photo!r} has other labels in another line"
                 problems.add("other", Problem(table.where(row), what, "join them in one", True))
-            parts[photo] = _part(table, columns, row, problems) if columns.split is not None else None
+            parts[photo] = part if columns.split is None else _part(table, columns, row, problems)
     names = ", ".join(table.path.name for table, _ in tables[:1])
     problems += unlisted(finder, carried, names)
     if not any(carried.values()):
@@ -220,6 +227,8 @@ def _labels(
     if not texts or separator == cells.LISTS:
         return labels_of, f"lists of labels in {column}", Written.ENTRIES
     kind = Written.NAMES if options.separator else Written.CELLS
+    if separator == cells.WHOLE or not any(separator in text for text in texts):
+        return labels_of, f"one label a cell of {column}", kind
     return labels_of, f"labels in {column} separated by {cells.in_words(separator)}", kind
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tagging_lib.data.readers import documents
-from tagging_lib.data.readers.photos import PhotoFinder, files_below, natural, suffix_of
+from tagging_lib.data.readers.photos import PhotoFinder, files_below, head_of, natural, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, part_of, photo_named, reading_of, unlisted
 from tagging_lib.errors import TaggingError
 
@@ -62,9 +62,8 @@ def _xml_files(root: Path, most: int | None = None) -> list[Path]:
     """XML files whose root element is `annotation`, in natural order; with `most` no more than that are looked for."""
     found = []
     for name in sorted((name for name in files_below(root) if suffix_of(name) == ".xml"), key=natural):
-        with open(root / name, "rb") as stream:
-            if b"<annotation" in stream.read(HEAD):
-                found.append(root / name)
+        if b"<annotation" in head_of(root / name, HEAD):
+            found.append(root / name)
         if len(found) == most:
             break
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from tagging_lib.data.readers.names import read_names
-from tagging_lib.data.readers.photos import NUMBER, PhotoFinder, files_below, natural, suffix_of
+from tagging_lib.data.readers.photos import NUMBER, SUFFIXES, PhotoFinder, files_below, head_of, natural, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, reading_of
 from tagging_lib.errors import TaggingError
 
@@ -15,6 +15,7 @@ IMAGES, LABELS = "images", "labels"
 LISTS = frozenset(("classes.txt", "labels.txt", "names.txt", "obj.names"))
 YAML = (".yaml", ".yml")
 LEAST_FIELDS = 5
+HEAD = 1 << 20  # bytes of a YAML file in which names are looked for
 
 
 def recognises(root: Path, options: ReadOptions) -> bool:
@@ -26,13 +27,14 @@ def recognises(root: Path, options: ReadOptions) -> bool:
 
 def label_files(names: Iterable[str]) -> dict[str, str]:
     """The label file of each photo that has one: in `labels` instead of `images`, or beside the photo."""
-    known = set(names)
-    found: dict[str, str] = {}
-    for name in sorted(known, key=natural):
-        for place in places_of(name):
-            if place in known and place != name and PurePosixPath(place).name not in LISTS:
-                found.setdefault(name, place)
-    return {name: place for name, place in found.items() if suffix_of(name) != ".txt"}
+    names = list(names)
+    texts = {name for name in names if name.endswith(".txt") and PurePosixPath(name).name not in LISTS}
+    found = {}
+    for name in names if texts else ():
+        place = next((place for place in places_of(name) if place in texts), None) if suffix_of(name) in SUFFIXES else None
+        if place is not None:
+            found[name] = place
+    return found
 
 
 def places_of(photo: str) -> list[str]:
@@ -55,7 +57,7 @@ def names_files(root: Path, names: Iterable[str]) -> list[Path]:
     for name in sorted(names, key=natural):
         path = root / name
         listed = path.name in LISTS or suffix_of(name) == ".names"
-        if listed or (suffix_of(name) in YAML and re.search(r"^names\s*:", _text(path), re.MULTILINE)):
+        if listed or (suffix_of(name) in YAML and re.search(rb"^names\s*:", head_of(path, HEAD), re.MULTILINE)):
             found.append(path)
     return found
 
