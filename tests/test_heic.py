@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from conftest import SHARED
@@ -98,3 +100,14 @@ def test_photos_of_telephones_are_upright():
         assert pixels.decode(REAL / name, 64).shape == (64, 64, 3)
     castle = pixels.decode(REAL / "iphone_7.heic", 64).astype(int)  # turned by EXIF alone
     assert castle[:10].mean() > castle[-10:].mean() + 30  # the sky is at the top
+
+
+def test_a_decoder_that_cannot_be_loaded_is_no_photos_fault(tmp_path, monkeypatch):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    decoding._formats.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pillow_heif", None)
+        with pytest.raises(TaggingError, match="the decoder of HEIC cannot be loaded"):
+            decoding.decode(tmp_path / "a.png", 8)
+    decoding._formats.cache_clear()
+    assert decoding.decode(tmp_path / "a.png", 8).shape == (8, 8, 3)

@@ -91,7 +91,7 @@ def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> n
             square = _square(_to_rgb(image, side), side, framing)
             turn = UPRIGHT.get(_orientation(image, path) or 1)
             return np.asarray(square if turn is None else square.transpose(turn))
-    except BrokenPhotoError:
+    except (BrokenPhotoError, TaggingError):
         raise
     except MemoryError as error:
         raise TaggingError(f"{path}: no memory is left to decode it: close other programs, then run again") from error
@@ -105,7 +105,10 @@ def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> n
 @functools.cache
 def _formats() -> list[str]:
     Image.init()
-    import pillow_heif  # Pillow reads no HEIC by itself
+    try:
+        import pillow_heif  # Pillow reads no HEIC by itself
+    except ImportError as error:  # its library does not fit into memory, or is damaged: no photo's fault
+        raise TaggingError(f"the decoder of HEIC cannot be loaded ({error}): free some memory, or install it again") from error
 
     pillow_heif.register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]  # older Pillows lack some

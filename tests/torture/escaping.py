@@ -170,7 +170,7 @@ def _written(folder: Path) -> str:
         os.chdir(folder)
         from tagging_lib.study.opening import open_study
 
-        opened = open_study(CORPUS="corpus", PROFILE="quick", DEVICE="cpu")
+        opened = open_study(CORPUS="corpus", PROFILE="quick", DEVICE="cpu", READ="separator=';'")
         return explorer.explore(opened, opened.run(["constant"])).html
 
     return answer_of(in_child(work))
@@ -180,7 +180,8 @@ def _study(folder: Path, only: str) -> Any:
     from tagging_lib import cli
 
     os.chdir(folder)
-    sys.argv = ["tagging", "study", "--corpus", "corpus", "--profile", "quick", "--only", only]
+    # Stated, because labels with brackets and braces would be suspected of being lists.
+    sys.argv = ["tagging", "study", "--corpus", "corpus", "--separator", ";", "--profile", "quick", "--only", only]
     cli.app(standalone_mode=False)
     return sorted(path.name for path in (folder / "outputs" / "report").iterdir())
 
