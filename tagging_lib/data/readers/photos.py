@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from tagging_lib import files
@@ -40,8 +41,9 @@ def files_below(root: Path) -> Iterator[str]:
     """Files in a folder and its subfolders, relative to it with `/`, in no order, without hidden ones."""
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
-        relative = Path(folder).relative_to(root)
-        yield from ((relative / name).as_posix() for name in names if not name.startswith("."))
+        relative = Path(folder).relative_to(root).as_posix()
+        start = "" if relative == "." else f"{relative}/"  # text, because a path for each of a million photos takes its time
+        yield from (start + name for name in names if name[0] != ".")
 
 
 def suffix_of(name: str) -> str:
@@ -80,16 +82,28 @@ def composed(name: str) -> str:
 class PhotoFinder:
     """Finds the photo that a written name means: a path, a unique file name, either without its suffix."""
 
-    def __init__(self, root: Path, names: Iterable[str] | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.names = photos_below(root) if names is None else list(names)
-        self._exact = set(self.names)
-        self._ways: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All photos, in natural order."""
+        return photos_below(self.root)
+
+    @cached_property
+    def _exact(self) -> set[str]:
+        return set(self.names)
+
+    @cached_property
+    def _ways(self) -> tuple[dict[str, list[str]], ...]:
+        """The photos by path, by name, by path without suffix, by name without suffix."""
+        ways: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
         for name in self.names:
-            path = PurePosixPath(composed(name))
-            bare = path.with_suffix("")
-            for way, key in zip(self._ways, (str(path), path.name, str(bare), bare.name), strict=True):
+            path = composed(name)
+            bare = os.path.splitext(path)[0]
+            for way, key in zip(ways, (path, path.rpartition("/")[2], bare, bare.rpartition("/")[2]), strict=True):
                 way.setdefault(key, []).append(name)
+        return ways
 
     def find(self, written: str, below: str = "") -> list[str]:
         """The photos that it may mean: one, several, or none.
@@ -97,19 +111,19 @@ class PhotoFinder:
         Only a bare name is looked for in other folders: cats/1.jpg is not dogs/1.jpg. `below` is the folder of the table,
         from which its paths may start.
         """
-        raw = PurePosixPath(written.strip().replace("\\", "/"))
-        starts = [PurePosixPath(start) for start in dict.fromkeys((below, ""))]
+        raw = str(PurePosixPath(written.strip().replace("\\", "/")))
+        starts = [f"{below}/", ""] if below else [""]
         for start in starts:
-            if str(start / raw) in self._exact:  # also where two names differ in nothing but their way to write é
-                return [str(start / raw)]
-        path = PurePosixPath(composed(str(raw)))
+            if start + raw in self._exact:  # also where two names differ in nothing but their way to write é
+                return [start + raw]
+        path = composed(raw)
         paths, names, bare_paths, bare_names = self._ways
         for by_path, by_name in ((paths, names), (bare_paths, bare_names)):
             for start in starts:
-                if found := by_path.get(composed(str(start / path))):
+                if found := by_path.get(composed(start) + path):
                     return found
-            if len(path.parts) == 1 and (found := by_name.get(path.name)):
-                beside = [name for name in found if name.startswith(f"{below}/")] if below else []
+            if "/" not in path and (found := by_name.get(path)):
+                beside = [name for name in found if name.startswith(starts[0])]
                 return beside or found
         return []
 
