@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,19 @@ SIGNS = {"cells ;": ";", "cells |": "|", "cells ,": ",", "cells blank": " "}
 MUST_BE_READ = ("imagefolder", "coco", "label-studio", "lists of JSON", "voc")
 
 
+@contextmanager
+def folder_of(corpus):
+    """A folder in which the photos of the corpus lie, as empty files."""
+    root = Path(tempfile.mkdtemp(prefix="roundtrip-"))
+    try:
+        for name in corpus:
+            (root / name).parent.mkdir(exist_ok=True)
+            (root / name).touch()
+        yield root
+    finally:
+        shutil.rmtree(root)
+
+
 @pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
 @given(corpus=corpora)
@@ -129,11 +143,7 @@ def test_what_is_read_is_what_was_written(way, corpus):
         corpus = {name: {label for label in ls if sign not in label} for name, ls in corpus.items()}
     if way == "one-hot":  # nor can a column that is called like that of the split
         corpus = {name: {label for label in ls if plain(label) not in SPLIT_NAMES} for name, ls in corpus.items()}
-    root = Path(tempfile.mkdtemp(prefix="roundtrip-"))
-    try:
-        for name in corpus:
-            (root / name).parent.mkdir(exist_ok=True)
-            (root / name).touch()
+    with folder_of(corpus) as root:
         WAYS[way](root, corpus)
         # `;` is the usual one; which other sign is meant is only sure where it is stated.
         for options in [ReadOptions()] * (sign in (None, ";")) + [ReadOptions(separator=sign)] * bool(sign):
@@ -151,5 +161,25 @@ def test_what_is_read_is_what_was_written(way, corpus):
                 assert found == corpus
         if any(corpus.values()) and (sign or way in MUST_BE_READ):
             assert not refused, refused
-    finally:
-        shutil.rmtree(root)
+
+
+SIGNS_OF_DAMAGE = (b"null", b"[]", b"{}", b'""', b"-1", b"1e999", b",", b"\n", b'"', b"'", b";", b"\0", b"\xff", b"[", b"{", b"<!")
+places = st.tuples(st.floats(0, 1), st.integers(0, 6), st.sampled_from(SIGNS_OF_DAMAGE))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+@given(corpus=corpora, damage=st.lists(places, min_size=1, max_size=3))
+def test_damage_ends_in_a_reading_or_in_one_line(way, corpus, damage):
+    with folder_of(corpus) as root:
+        WAYS[way](root, corpus)
+        written = max((path for path in root.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+        content = written.read_bytes()
+        for place, cut, bytes_there in damage:
+            start = int(place * len(content))
+            content = content[:start] + bytes_there + content[start + cut :]
+        written.write_bytes(content)
+        try:
+            layouts.read(root, ReadOptions())
+        except TaggingError as error:
+            assert str(root) in str(error) and "\n" not in str(error)

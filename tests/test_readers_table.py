@@ -145,6 +145,12 @@ def test_a_separator_that_nothing_confirms_is_an_error_that_shows_it(tmp_path, c
         corpus_of(tmp_path, f"photo,labels\na.jpg,{cell}\nb.jpg,dog\nc.jpg,\n")
 
 
+def test_a_suspicious_cell_is_found_behind_a_row_that_is_too_short(tmp_path):
+    photos(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "tags.csv").write_text("photo,labels\na.jpg\nb.jpg,sea|holiday\n")
+    assert [problem.where for problem in check(tmp_path) if problem.fatal] == ["tags.csv line 3 column labels", "tags.csv line 2"]
+
+
 def test_five_ways_of_writing_in_one_column_are_an_error(tmp_path):
     names = [f"{letter}.jpg" for letter in "abcde"]
     rows = ["clear primary", "sea|holiday", '"sea, holiday"', "\"['sea', 'holiday']\"", "sea#holiday"]

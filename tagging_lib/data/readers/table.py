@@ -233,7 +233,8 @@ def _labels(
 
 
 def _suspicious(table: Table, place: int, suspicion: cells.Suspicion) -> Problem:
-    row = next(row for row, fields in enumerate(table.rows) if str(fields[place]).strip() == suspicion.cell)
+    whole = (row for row, fields in enumerate(table.rows) if len(fields) == len(table.header))
+    row = next(row for row in whole if str(table.rows[row][place]).strip() == suspicion.cell)
     where, shown = f"{table.where(row)} column {table.header[place]}", repr(suspicion.cell[:60])
     if suspicion.separator == cells.LISTS:
         return Problem(where, f"{shown} looks like a list, other rows do not", "write the labels of all rows in one way", True)
