@@ -12,11 +12,15 @@ from tagging_lib.errors import TaggingError
 
 PHOTO_NAMES = (
     *("photo", "image", "file", "filename", "file_name", "fname", "image_name", "photo_name", "img_name"),
-    *("image_file", "photo_file", "path", "filepath", "file_path", "image_path", "img_path", "photo_path", "img", "picture", "pic", "source_file"),
+    *("image_file", "photo_file", "path", "filepath", "file_path", "image_path", "img_path", "photo_path"),
+    *("img", "picture", "pic", "source_file"),
     *("image_id", "photo_id", "img_id", "imageid", "id", "uuid", "image_uri", "uri"),
 )
 # These names and ends promise several labels a cell, those of `LABEL_NAMES` one.
-LABELS_NAMES = ("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts", "attribute_ids")
+LABELS_NAMES = (
+    *("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts"),
+    "attribute_ids",
+)
 LABELS_ENDS = ("_labels", "_tags", "_keywords", "_categories")  # Finding Labels
 PHOTO_WORDS = frozenset(("image", "photo", "picture", "file", "filename", "img"))  # Image Index
 LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "species", "target")
