@@ -1,4 +1,4 @@
-"""HEIC photos: decoded, turned once, and bounded as all others are."""
+"""HEIC photos: decoded, turned once, and bounded as all others are; PNG photos with large profiles."""
 
 from __future__ import annotations
 
@@ -122,3 +122,12 @@ def test_a_decoder_that_is_missing_is_no_photos_fault(tmp_path, monkeypatch):
             decoding.decode(tmp_path / "a.png", 8)
     decoding._formats.cache_clear()
     assert decoding.decode(tmp_path / "a.png", 8).shape == (8, 8, 3)
+
+
+def test_a_png_with_a_large_profile_is_decoded_and_a_bomb_is_not(tmp_path):
+    drawn = np.array(QUARTERS, dtype=np.uint8)
+    Image.fromarray(drawn).save(tmp_path / "a.png", icc_profile=bytes(4 << 20))
+    np.testing.assert_array_equal(pixels.decode(tmp_path / "a.png", 2), drawn)
+    Image.fromarray(drawn).save(tmp_path / "b.png", icc_profile=bytes(decoding.MAX_PNG_CHUNK + 1))
+    with pytest.raises(TaggingError, match=r"b\.png cannot be decoded"):
+        pixels.decode(tmp_path / "b.png", 2)

@@ -163,7 +163,7 @@ def test_what_is_read_is_what_was_written(way, corpus):
             assert not refused, refused
 
 
-SIGNS_OF_DAMAGE = (b"null", b"[]", b"{}", b'""', b"-1", b"1e999", b",", b"\n", b'"', b"'", b";", b"\0", b"\xff", b"[", b"{")
+SIGNS_OF_DAMAGE = (b"null", b"[]", b"{}", b'""', b"-1", b"1e999", b",", b"\n", b'"', b"'", b";", b"\0", b"\xff", b"[", b"<!")
 places = st.tuples(st.floats(0, 1), st.integers(0, 6), st.sampled_from(SIGNS_OF_DAMAGE))
 
 

@@ -41,7 +41,10 @@ SEA = {"a.jpg": ["holiday", "sea"], "b.jpg": ["sea"], "c.jpg": []}
 
 @pytest.mark.parametrize(
     "header",
-    ["photo,labels", "image,tags", "Image Name,Tags", "filename,labels", "file_name,keywords", "id,categories", "path,classes"],
+    [
+        *("photo,labels", "image,tags", "Image Name,Tags", "Image Index,Finding Labels", "filename,labels"),
+        *("file_name,keywords", "id,categories", "path,classes"),
+    ],
 )
 def test_columns_are_found_by_their_usual_names(tmp_path, header):
     corpus = corpus_of(tmp_path, f"{header}\na.jpg,sea;holiday\nb.jpg,sea\nc.jpg,\n")
@@ -127,6 +130,18 @@ def test_blanks_between_the_labels_of_planet_are_found(tmp_path):
     corpus = corpus_of(tmp_path, f"image_name,tags\n{rows}", names)
     assert corpus.labels == ("agriculture", "clear", "haze", "primary", "road", "water")
     assert corpus.label_names(1) == ["agriculture", "clear", "primary", "water"] and "separated by blanks" in corpus.read_as
+
+
+def test_blanks_between_labels_that_all_stand_alone_too_are_found(tmp_path):
+    tags = ["scab", "rust", "complex", "mildew", "scab complex", "rust complex", "mildew complex", "scab rust complex", "healthy"]
+    names = [f"{number}.jpg" for number in range(len(tags))]
+    rows = "".join(f"{name},{tag}\n" for name, tag in zip(names, tags, strict=True))
+    assert corpus_of(tmp_path, f"image,labels\n{rows}", names).labels == ("complex", "healthy", "mildew", "rust", "scab")
+
+
+def test_a_column_that_only_sounds_like_that_of_photos_must_name_some(tmp_path):
+    with pytest.raises(TaggingError, match=r"line 1: the columns are 'Image size,labels'"):
+        corpus_of(tmp_path, "Image size,labels\n640,sea\n")
 
 
 @pytest.mark.parametrize("tags", [["haze primary", "clear primary", "clear"], ["clear primary", "haze primary", "water primary"]])
@@ -365,7 +380,7 @@ def test_a_column_for_the_split_gives_the_parts(tmp_path, column, values):
 
 
 def test_is_valid_and_a_value_that_is_no_part(tmp_path):
-    corpus = corpus_of(tmp_path, "fname,labels,is_valid\na.jpg,sea,True\nb.jpg,sea,False\nc.jpg,sea,\n", photo_column="fname")
+    corpus = corpus_of(tmp_path, "fname,labels,is_valid\na.jpg,sea,True\nb.jpg,sea,False\nc.jpg,sea,\n")
     assert corpus.parts == ("validation", "train", None)
     (tmp_path / "tags.csv").write_text("photo,labels,split\na.jpg,sea,train\nb.jpg,sea,holdout\nc.jpg,sea,\n")
     corpus = Corpus.open(tmp_path)

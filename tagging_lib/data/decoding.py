@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from tagging_lib.errors import TaggingError
 
@@ -31,6 +31,7 @@ MAX_PIXELS_OF = {
 }
 MAX_PIXELS_IN_PYTHON = 1_000_000  # formats that Pillow decodes in Python (QOI, plain PPM …) take a second for as many
 MAX_META = 1 << 20  # bytes of a HEIC file's properties that are looked at
+MAX_PNG_CHUNK = 16 << 20  # bytes of a PNG's text or colour profile, unpacked: Pillow refuses photos with profiles for printing
 STRIP = 2_000_000  # pixels converted at a time
 ORIENTATION = 0x0112  # EXIF 2.3, section 4.6.4: how the photo must be turned to stand upright
 UPRIGHT = {
@@ -111,6 +112,7 @@ def _formats() -> list[str]:
         raise TaggingError(f"the decoder of HEIC is missing ({error}): install pillow-heif") from error
 
     pillow_heif.register_heif_opener()
+    PngImagePlugin.MAX_TEXT_CHUNK = MAX_PNG_CHUNK
     return [name for name in FORMATS if name in Image.OPEN]  # older Pillows lack some
 
 

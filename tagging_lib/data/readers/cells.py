@@ -23,7 +23,9 @@ LISTS = "[]"
 STATED = {"tab": "\t", "newline": "\n", "space": " ", "blank": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 IN_WORDS = {BLANKS: "blanks", "\t": "tabs", "\n": "line breaks", LISTS: "lists"}
 NUMPY_LIST = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")(?:\s+(?:'[^']*'|"[^"]*"))+\s*\]""")
-ENOUGH_CELLS = 8  # different ones of several words, before blanks are believed to separate labels
+# Different cells of several words, before blanks are believed to separate labels: where all words are labels by themselves too,
+# and where some are not.
+FEW_CELLS, MANY_CELLS = 4, 8
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,10 @@ def _blanks_or_none(cells: list[str], several: bool) -> tuple[str, Suspicion | N
     first = {words[cell][0] for cell in cells}
     later = {word for cell in cells for word in words[cell][1:]}
     lengths = {len(words[cell]) for cell in cells}
-    if several and len(holding) >= ENOUGH_CELLS and 2 * len(count) <= len(cells) and first & later and len(lengths) > 1:
-        return BLANKS, None
     alone = {cell for cell in cells if len(words[cell]) == 1}
+    mixed = 2 * len(count) <= len(cells) and first & later and len(lengths) > 1
+    if several and ((len(holding) >= MANY_CELLS and mixed) or (len(holding) >= FEW_CELLS and alone == set(count))):
+        return BLANKS, None
     repeated = [cell for cell in holding if all(count[word] > 1 for word in words[cell])]
     suspect = next((cell for cell in holding if all(word in alone for word in words[cell])), None)
     if several and suspect is None:

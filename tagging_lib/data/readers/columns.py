@@ -11,13 +11,19 @@ from tagging_lib.data.readers.reading import TRAIN, VALIDATION, ReadOptions, par
 from tagging_lib.errors import TaggingError
 
 PHOTO_NAMES = (
-    *("photo", "image", "file", "filename", "file_name", "image_name", "photo_name", "img_name", "image_file", "photo_file"),
-    *("path", "filepath", "file_path", "image_path", "img_path", "photo_path", "img", "picture", "pic", "source_file"),
+    *("photo", "image", "file", "filename", "file_name", "fname", "image_name", "photo_name", "img_name"),
+    *("image_file", "photo_file", "path", "filepath", "file_path", "image_path", "img_path", "photo_path"),
+    *("img", "picture", "pic", "source_file"),
     *("image_id", "photo_id", "img_id", "imageid", "id", "uuid", "image_uri", "uri"),
 )
-# Of these names the first line promises several labels a cell, the second one.
-LABELS_NAMES = ("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts")
-LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "species", "target", "attribute_ids")
+# These names and ends promise several labels a cell, those of `LABEL_NAMES` one.
+LABELS_NAMES = (
+    *("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts"),
+    "attribute_ids",
+)
+LABELS_ENDS = ("_labels", "_tags", "_keywords", "_categories")  # Finding Labels
+PHOTO_WORDS = frozenset(("image", "photo", "picture", "file", "filename", "img"))  # Image Index
+LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "species", "target")
 SPLIT_NAMES = ("split", "ml_use", "is_valid", "subset", "partition", "part", "dataset", "set", "phase")
 BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 INDEX = re.compile(r"\s*$|unnamed", re.IGNORECASE)  # how pandas writes a column of row numbers
@@ -73,7 +79,7 @@ def find_columns(
         return Columns(photo, tuple(wanted), len(wanted) > 1, split, names[wanted[0]] not in LABEL_NAMES)
     known = [place for place, name in enumerate(names) if name in (*LABELS_NAMES, *LABEL_NAMES) and place != photo]
     exact = [place for place in known if names[place] == "labels"]
-    known = exact or known
+    known = exact or known or [place for place, name in enumerate(names) if name.endswith(LABELS_ENDS) and place != photo]
     if len({names[place] for place in known}) < len(known) or names.count(names[photo]) > 1:
         raise TaggingError(f"{table} line 1: the columns are {','.join(header)!r}: give {names[photo]} and labels once each")
     if len(known) > 1:
@@ -83,7 +89,7 @@ def find_columns(
     binary_places = [place for place in places if _is_binary(rows, place, len(header))]
     # One of several columns of 0 and 1 is a label, even if it is called `target`.
     if known and not (known[0] in binary_places and len(binary_places) > 1):
-        return Columns(photo, (known[0],), False, split, names[known[0]] in LABELS_NAMES)
+        return Columns(photo, (known[0],), False, split, names[known[0]] not in LABEL_NAMES)
     if not binary_places:
         return None
     labels = [header[place] for place in binary_places]
@@ -98,13 +104,15 @@ def _photo(
 ) -> int | None:
     if options.photo_column:
         return _named(table, names, options.photo_column, "photo column")
-    known = [names.index(name) for name in PHOTO_NAMES if name in names]
-    if len(known) < 2:
-        return known[0] if known else None
 
     def hits(place: int) -> int:
         return sum(len(find(str(row[place]))) == 1 for row in rows[:SAMPLE_ROWS] if place < len(row))
 
+    known = [names.index(name) for name in PHOTO_NAMES if name in names]
+    if not known:  # a name that only sounds like one must prove it
+        known = [place for place, name in enumerate(names) if PHOTO_WORDS & set(name.split("_")) and hits(place)]
+    if len(known) < 2:
+        return known[0] if known else None
     return max(known, key=hits)  # the first of equals, in the order of the names
 
 

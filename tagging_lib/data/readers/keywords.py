@@ -45,7 +45,8 @@ def read(root: Path, options: ReadOptions) -> Reading:
             continue
         carried[name] = set(found.keywords)
         for what in found.problems:
-            problems.add("keywords", Problem(name, what.replace(f"{root}/", ""), "mend it in the program that wrote it"))
+            told = what.removeprefix(f"{root / name}: ").replace(f"{root}/", "")
+            problems.add("keywords", Problem(name, told, "mend it in the program that wrote it"))
     if not any(carried.values()):
         problems.append(Problem(root.name, "no photo has a keyword", "give them keywords, or choose another --layout", True))
     return reading_of(
