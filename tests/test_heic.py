@@ -102,12 +102,23 @@ def test_photos_of_telephones_are_upright():
     assert castle[:10].mean() > castle[-10:].mean() + 30  # the sky is at the top
 
 
-def test_a_decoder_that_cannot_be_loaded_is_no_photos_fault(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [ImportError("failed to map segment from shared object"), MemoryError()])
+def test_a_library_that_finds_no_memory_is_no_photos_fault(tmp_path, monkeypatch, error):
+    def fails():
+        raise error
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    monkeypatch.setattr(decoding, "_formats", fails)
+    with pytest.raises(TaggingError, match="no memory is left"):
+        decoding.decode(tmp_path / "a.png", 8)
+
+
+def test_a_decoder_that_is_missing_is_no_photos_fault(tmp_path, monkeypatch):
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     decoding._formats.cache_clear()
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "pillow_heif", None)
-        with pytest.raises(TaggingError, match="the decoder of HEIC cannot be loaded"):
+        with pytest.raises(TaggingError, match="the decoder of HEIC is missing"):
             decoding.decode(tmp_path / "a.png", 8)
     decoding._formats.cache_clear()
     assert decoding.decode(tmp_path / "a.png", 8).shape == (8, 8, 3)

@@ -48,6 +48,7 @@ def test_check_tells_the_layout_finds_the_separator_and_writes_fixes(tmp_path):
     shown = run(cli.app, ["check", str(folder), "--data", str(tmp_path), "--fix", str(tmp_path / "fix.csv")])
     assert shown.exit_code == 1 and "read as: " in shown.output and "Beach" in shown.output
     assert "label,becomes" in (tmp_path / "fix.csv").read_text()
+    assert "warning" in shown.output and "nothing stops the study" in shown.output
     told = run(cli.app, ["check", str(folder), "--data", str(tmp_path), "--json", "--photos"])
     answer = json.loads(told.output)
     assert answer["layout"] == "table" and answer["labels"] == {"Beach": 6, "beach": 6, "sea": 8}

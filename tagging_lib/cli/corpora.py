@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -44,7 +45,7 @@ def check(
     read: Read = None,
     fix: Annotated[Path | None, typer.Option("--fix", help="Write suspicious labels to a table, for --relabel.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print layout, labels with counts and problems as JSON.")] = False,
-    photos: Annotated[bool, typer.Option("--photos", help="With --json: each photo with its labels as read, too.")] = False,
+    photos: Annotated[bool, typer.Option("--photos", help="As JSON, with each photo and its labels as read.")] = False,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
 ) -> None:
@@ -56,16 +57,22 @@ def check(
     found = inspect(corpus, data_dir=data, options=asked)
     if fix is not None:
         found.write_fixes(fix)
-    if as_json:
+    if as_json or photos:
         say(json.dumps(found.as_json(photos=photos), indent=1, ensure_ascii=False))
     else:
         say(f"read as: {found.corpus.read_as}; {len(found.corpus)} photos, {len(found.corpus.labels)} labels")
         for problem in found.problems:
             say(str(problem))
-        fatal = sum(problem.fatal for problem in found.problems)
-        say(f"{len(found.problems)} problems, {fatal} of them stop the study" if found.problems else "no problem found")
+        counted = Counter(problem.level for problem in found.problems)
+        told = ", ".join(f"{count} {level}{'s' if count > 1 else ''}" for level, count in counted.items())
+        verdict = "errors stop the study" if counted["error"] else "nothing stops the study"
+        say(f"{told}; {verdict}" if told else "no problem found")
         if fix is not None:
-            say(f"{len(found.fixes)} suspicious labels: {fix}")
+            say(
+                f"{len(found.fixes)} suspicious labels: {fix}"
+                if found.fixes
+                else f"no suspicious label; {fix} holds its heading alone"
+            )
     if not found.sound:
         raise typer.Exit(1)
 

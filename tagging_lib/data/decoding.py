@@ -94,7 +94,7 @@ def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> n
             return np.asarray(square if turn is None else square.transpose(turn))
     except (BrokenPhotoError, TaggingError):
         raise
-    except MemoryError as error:
+    except (MemoryError, ImportError) as error:  # libraries that a decoder brings are loaded when they are first needed
         raise TaggingError(f"{path}: no memory is left to decode it: close other programs, then run again") from error
     except Image.UnidentifiedImageError as error:  # its own text repeats the path
         raise BrokenPhotoError("is no photo of a format that is read here") from error
@@ -108,8 +108,8 @@ def _formats() -> list[str]:
     Image.init()
     try:
         import pillow_heif  # Pillow reads no HEIC by itself
-    except ImportError as error:  # its library does not fit into memory, or is damaged: no photo's fault
-        raise TaggingError(f"the decoder of HEIC cannot be loaded ({error}): free some memory, or install it again") from error
+    except ModuleNotFoundError as error:
+        raise TaggingError(f"the decoder of HEIC is missing ({error}): install pillow-heif") from error
 
     pillow_heif.register_heif_opener()
     PngImagePlugin.MAX_TEXT_CHUNK = MAX_PNG_CHUNK
