@@ -219,6 +219,11 @@ def test_lists_as_python_json_and_numpy_write_them(tmp_path, cell, one, none):
     assert labels_of(corpus) == SEA and "lists of labels in labels" in corpus.read_as
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_backslash_in_a_list_stays_and_warns_nobody():
+    assert cells.parse_list(r"['C:\sea', 'x']") == [r"C:\sea", "x"]
+
+
 @pytest.mark.parametrize("text", ["['sea', 'holi' 'day']", "[sea, holiday]", "[1.5]", "[None]", "{'a': 1}", "[[]]", "['a'"])
 def test_what_is_no_list_of_texts_is_refused(text):
     with pytest.raises(ValueError, match="is no list of texts"):

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import tokenize
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def parse_list(cell: str) -> list[str]:
     except (ValueError, RecursionError):
         pass  # not JSON
     try:
-        value = ast.literal_eval(cell)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a backslash, which stays as it is
+            value = ast.literal_eval(cell)
         # Python joins 'sea' 'holiday' into one text without a word.
         texts = sum(token.type == tokenize.STRING for token in tokenize.generate_tokens(io.StringIO(cell).readline))
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
