@@ -1,0 +1,88 @@
+"""The command that trains a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tagging_lib.cli.app import app, say
+from tagging_lib.cli.options import (
+    Corpus_,
+    DataFolder,
+    Device,
+    Layout,
+    MinPhotos,
+    Outputs,
+    Profile,
+    Read,
+    Relabel,
+    Seed,
+    Separator,
+    SkipBroken,
+    SplitRule,
+    TestPhotos,
+    Weights,
+    reading,
+)
+
+
+@app.command()
+def train(
+    row: Annotated[
+        str, typer.Argument(help="A row of the study, or timm:<network>; by default the one recommended.", show_default=False)
+    ] = "",
+    corpus: Corpus_ = "sample",
+    test_photos: TestPhotos = "",
+    profile: Profile = "auto",
+    weights: Weights = "",
+    outputs: Outputs = "outputs",
+    device: Device = "auto",
+    seed: Seed = 42,
+    training: Annotated[int, typer.Option("--training", min=1, help="Which training of the row, each from its own seed.")] = 1,
+    split: SplitRule = "random",
+    layout: Layout = "",
+    separator: Separator = "",
+    relabel: Relabel = "",
+    min_photos: MinPhotos = 0,
+    read: Read = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="A changed value: side=224, recipe.epochs=40, trained=head; repeatable.")
+    ] = None,
+    data: DataFolder = Path("data"),
+    skip_broken: SkipBroken = False,
+) -> None:
+    """Train one row of the study and print its test score."""
+    from tagging_lib.report import tables
+    from tagging_lib.runs import rows
+    from tagging_lib.runs.changes import change
+    from tagging_lib.runs.kept import mark_apart
+    from tagging_lib.runs.key import at_hand
+    from tagging_lib.runs.run import run
+    from tagging_lib.study.opening import open_study
+
+    study = open_study(
+        CORPUS=corpus,
+        PROFILE=profile,
+        SEED=seed,
+        DEVICE=device,
+        WEIGHTS=weights,
+        OUTPUTS=outputs,
+        DATA=str(data),
+        TEST_PHOTOS=test_photos,
+        SPLIT=split,
+        SKIP_BROKEN=skip_broken,
+        READ=reading(layout, separator, relabel, min_photos, read),
+        record=False,
+    )
+    chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
+    experiment = study.profile.scaled(chosen.with_seed(seed + training - 1))
+    result = run(change(experiment, changes or []), study.setting)
+    mark_apart(result.kept)
+    score = result.score("test")
+    say(
+        f"{result.title}: test micro-F1 {tables.interval(score['micro_f1'], *result.interval)}, "
+        f"macro-F1 {tables.number(score['macro_f1'])}, threshold {result.threshold:.2f}, {tables.duration(result.seconds)}; "
+        f"{result.folder}"
+    )
