@@ -12,7 +12,7 @@ import pandas as pd
 
 from tagging_lib import declared, files
 from tagging_lib.errors import TaggingError
-from tagging_lib.inference import predict
+from tagging_lib.inference import predict, whole
 from tagging_lib.runs import kept, trainer
 from tagging_lib.runs.key import digest_of
 from tagging_lib.runs.result import Result
@@ -71,8 +71,6 @@ def _train(study: Study, best: Result, threshold: float) -> dict[str, Any]:
                 device=study.setting.device,
             )
         history[part] = {name: continued.epochs[-1][name] for name in ("train_loss", "seconds")}
-    model = folder(study) / "model.safetensors"
-    trainer.save_model(training, model, complete=True)
     described = {
         "row": best.name,
         "title": best.title,
@@ -84,11 +82,8 @@ def _train(study: Study, best: Result, threshold: float) -> dict[str, Any]:
         "unlabelled_photos": best.details.get("unlabelled_photos", 0),
         "history": history,
         "network": training.spec,
-        "sha256": files.sha256(model),
     }
-    files.write_text(folder(study) / "README.md", _card(described))
-    files.write_json(folder(study) / "model.json", described)
-    return described
+    return whole.write(folder(study), training.tagger, described, _card(described))
 
 
 def tag_test_photos(study: Study, described: dict[str, Any]) -> pd.DataFrame | None:
@@ -116,29 +111,15 @@ def tag_test_photos(study: Study, described: dict[str, Any]) -> pd.DataFrame | N
     return predict.write(predict.tagged(photos, found.arrays()["photos"], described), described, folder(study))
 
 
-def _card(described: dict[str, Any]) -> str:
-    network = described["network"]
+def _card(described: dict[str, Any]) -> list[str]:
     lines = [
-        f"# {described['title']}",
-        "",
-        f"Tags photos with {len(described['labels'])} labels: {', '.join(described['labels'])}.",
-        "",
-        f"- Network `{network['network']}`, input {network['side']}×{network['side']} px, trained part: {network['trained']}.",
         f"- Corpus `{described['corpus']}`, fingerprint `{described['fingerprint']}`: all its photos were trained on, the",
         "  validation and test parts in one last epoch each. No test score can be given for this model; the report's",
         f"  table has that of the row it continues, `{described['row']}`.",
-        f"- A label is given where its probability is at least {described['threshold']:.2f}.",
-        "- `tagging predict <this folder> <folder of photos>` applies it.",
     ]
     if described["unlabelled_photos"]:
         lines.append(
             f"- It has also seen {described['unlabelled_photos']:,} photos without labels, with what other networks said of them "
             "in the place of labels."
         )
-    gendered = sorted({"male", "female"} & set(described["labels"]))
-    if gendered:
-        lines.append(
-            f"- The labels {' and '.join(gendered)} say what annotators saw in a photo. They say nothing about how a person "
-            "identifies, and must not be used to decide anything about people."
-        )
-    return "\n".join(lines) + "\n"
+    return lines
