@@ -63,7 +63,8 @@ def load(model: Path) -> tuple[Tagger, dict[str, Any]]:
         if spec["complete"]:
             tagger = zoo.rebuild(network, count, options=spec["options"], **same)
         else:
-            tagger = zoo.build(network, count, weights=spec["weights"], trained=spec["trained"], **same)
+            source, seed = spec["weights"], spec.get("seed", 0)  # what is frozen may be drawn
+            tagger = zoo.build(network, count, weights=source, trained=spec["trained"], seed=seed, **same)
         if spec.get("names") == timm_format.NAMES:
             tagger.load_state_dict(timm_format.from_timm(load_file(str(file)), tagger))
         else:
