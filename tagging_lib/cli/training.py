@@ -13,6 +13,7 @@ from tagging_lib.cli.options import (
     Corpus_,
     DataFolder,
     Device,
+    Groups,
     Layout,
     MinPhotos,
     Outputs,
@@ -50,6 +51,7 @@ def train(
     separator: Separator = "",
     relabel: Relabel = "",
     min_photos: MinPhotos = 0,
+    groups: Groups = "",
     read: Read = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A changed value: side=224, recipe.epochs=40, trained=head; repeatable.")
@@ -69,7 +71,7 @@ def train(
     from tagging_lib.runs.run import run
     from tagging_lib.study.opening import open_study
 
-    asked = reading(layout, separator, relabel, min_photos, read)
+    asked = reading(layout, separator, relabel, min_photos, read, groups)
     study = open_study(
         CORPUS=corpus,
         PROFILE=profile,
