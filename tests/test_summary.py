@@ -190,6 +190,7 @@ def test_a_browser_shows_it_without_a_complaint_and_without_scrolling_sideways(r
         tab = opened.tab((tmp_path / "summary.html").as_uri(), width=width)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width
         assert tab.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+        assert tab.evaluate("[...document.querySelectorAll('.scroll')].every(one => one.scrollWidth <= one.clientWidth)")
         light = tab.evaluate("getComputedStyle(document.body).backgroundColor")
         tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
         dark = tab.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
