@@ -69,6 +69,11 @@ class Rehearsal:
     reason: str = ""
 
     @property
+    def photos(self) -> int:
+        """How many were held out."""
+        return len(self.truth)
+
+    @property
     def best(self) -> Finish:
         """The way that is kept: the row as it is, unless one is better by a paired test.
 
