@@ -57,12 +57,13 @@ def test_trained_anew_it_takes_all_photos_and_the_epochs_of_the_row(opened, tmp_
         return trainer.History([{"train_loss": 0.0, "seconds": 1.0}], 1, 1.0)
 
     monkeypatch.setattr(trainer, "fit", spy)
-    experiment = averaged(opened.row("ffn1"))
+    row = averaged(opened.row("ffn1"))
+    experiment = dataclasses.replace(row, recipe=dataclasses.replace(row.recipe, least_steps=100, patience=2))
     training = trainer.prepare(experiment, opened.setting, "none")
     assert list(finish(Finish.RETRAINED, training, experiment, opened.setting, 3, tmp_path)) == ["all"]
     ((train, judged, recipe, weight),) = seen
     assert train == list(range(60)) and judged == 0
-    assert recipe == dataclasses.replace(experiment.recipe, epochs=3, keep="last")
+    assert recipe == dataclasses.replace(row.recipe, epochs=3, keep="last")
     positives = opened.targets.sum(axis=0)
     assert torch.allclose(weight, torch.as_tensor((60 - positives) / positives, dtype=torch.float32))
 

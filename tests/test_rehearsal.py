@@ -116,7 +116,15 @@ def test_a_whole_network_is_rehearsed_once_for_a_cost_by_hand(opened):
     found = rehearse(opened, trained_row(opened, "ffn1"))
     # 5 epochs of 36 photos; in small 5 of 17, a continuation of 11 and, trained anew, 5 of 28.
     assert found.folds == 1 and found.cost == pytest.approx((5 * 17 + 11 + 5 * 28) / (5 * 36))
-    assert len(found.truth) == 8
+    assert found.photos == 8
+
+
+def test_a_row_that_takes_at_least_so_many_steps_costs_more_epochs_on_fewer_photos(opened):
+    row = trained_row(opened, "ffn1")
+    steps = dataclasses.replace(row.experiment.recipe, batch_size=8, least_steps=24)
+    asked = dataclasses.replace(row, experiment=dataclasses.replace(row.experiment, recipe=steps))
+    # 24 steps are 6 epochs of 36 photos in batches of 8, and 12 of 17; the row took 5.
+    assert rehearsal._cost(asked, divided(opened)[:1]) == pytest.approx((10 * 17 + 11 + 10 * 28) / (5 * 36))
 
 
 def test_what_cannot_be_rehearsed_says_why(opened, monkeypatch):

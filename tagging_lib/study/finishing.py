@@ -56,7 +56,8 @@ def finish(
         epochs: how many the row's training took to the epoch that was kept.
         checkpoint: where a training anew goes on when it was interrupted.
     """
-    recipe = dataclasses.replace(experiment.recipe, epochs=epochs, keep="last", patience=None)
+    # On more photos `least_steps` would take other epochs than those that were chosen.
+    recipe = dataclasses.replace(experiment.recipe, epochs=epochs, least_steps=0, keep="last", patience=None)
     if how == Finish.AS_IT_IS:
         return {}
     if how == Finish.RETRAINED:

@@ -41,7 +41,7 @@ from tagging_lib.training.batches import FeatureBatches
 
 logger = logging.getLogger(__name__)
 FOLDS = 5  # of the training part; a frozen backbone's features cost nothing more, so that all of them are held out in turn
-MOST = 2.5  # times the photos that the row's own training looked at: what a row without such features may cost
+MOST = 3.0  # times the photos that the row's own training looked at: what a row without such features may cost
 COLUMNS = [
     *("finish", "title", "micro_f1", "low", "high"),
     *("difference", "difference_low", "difference_high", "p", "p_holm", "verdict", "seconds", "kept"),
@@ -156,12 +156,13 @@ def divided(study: Study) -> list[tuple[Setting, np.ndarray]]:
 
 def _cost(row: Result, folds: Sequence[tuple[Setting, np.ndarray]]) -> float:
     """Photos that the rehearsal looks at ÷ those that the row's own training looked at."""
-    epochs = max(1, len(row.history))
-    looks = sum(
-        epochs * len(small.indices("train")) + sum(looked_at(way, small, epochs) for way in finishes(row.experiment))
-        for small, _ in folds
-    )
-    return looks / (epochs * max(1, len(row.setting.indices("train"))))
+    recipe, photos, taken = row.experiment.recipe, len(row.setting.indices("train")), max(1, len(row.history))
+    looks = 0.0
+    for small, _ in folds:
+        fewer = len(small.indices("train"))
+        epochs = round(taken * recipe.for_photos(fewer).epochs / recipe.for_photos(photos).epochs)
+        looks += epochs * fewer + sum(looked_at(way, small, epochs) for way in finishes(row.experiment))
+    return looks / (taken * max(1, photos))
 
 
 def _refusal(row: Result, study: Study, cost: float) -> str:
