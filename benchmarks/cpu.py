@@ -48,6 +48,7 @@ class Scale:
     growth_factors: tuple[int, ...] = (1, 5, 25)
     originals: tuple[int, int] = (300, 1_200)  # more than the photos that are decoded at a time, so that only their number grows
     original_size: tuple[int, int] = (4_000, 3_000)  # px: 12 megapixels
+    originals_drawn: int = 8  # the others are links to these
     original_sides: tuple[int, ...] = (128, 224, 384)  # px
     looker: str = "timm:tf_efficientnet_lite0"
     repeats: int = 3
@@ -269,11 +270,12 @@ def originals(scale: Scale, scratch: Path) -> list[Row]:
     """A camera's JPEGs to a CSV of tags: seconds a photo, and the process' own memory with four times the photos ÷ once."""
     few, many = scale.originals
     megapixels = scale.original_size[0] * scale.original_size[1] / 1e6
+    drawn = material.photos(scratch / "drawn", scale.originals_drawn, scale.original_size)
     rows = []
     for side in scale.original_sides:
         folder = scratch / str(side)
         for size in (growth.WARM, few, many):
-            growth.lay_originals(folder, size, scale.original_size, side, scale.looker)
+            growth.lay_originals(folder, size, drawn, side, scale.looker)
         measure = growth.measure_alone if few > 100 else growth.measure
         found = [measure("predict", folder, size, 0) for size in (few, many)]
         wall, cpu = ([one[clock] / size for one, size in zip(found, (few, many), strict=True)] for clock in ("seconds", "cpu"))

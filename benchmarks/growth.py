@@ -7,6 +7,7 @@ The network is the smallest there is, so that nothing hides behind it; originals
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from tagging_lib.training.recipe import Recipe
 NETWORK = "ffn1"
 WARM = 16  # photos of the unmeasured first run, which loads whatever is loaded once in a process
 REPEATED = 4_000  # photos: smaller corpora are measured several times, until they are as many
-ORIGINALS = 8  # photos of a camera's size that are drawn; more of them repeat these
 SAMPLED = 0.005  # seconds between two looks at the memory
 
 
@@ -50,11 +50,13 @@ def lay(folder: Path, count: int, side: int) -> Path:
     return made
 
 
-def lay_originals(folder: Path, count: int, size: tuple[int, int], side: int, network: str) -> Path:
-    """A folder of `count` photos of that width and height, with a model that looks at `side` px; made once."""
+def lay_originals(folder: Path, count: int, drawn: Sequence[Path], side: int, network: str) -> Path:
+    """A folder of `count` photos, links to those that are drawn, with a model that looks at `side` px; made once."""
     made = folder / str(count)
     if not made.exists():
-        material.photos(made / "images", count, size, unique=ORIGINALS)
+        (made / "images").mkdir(parents=True)
+        for number in range(count):
+            os.link(drawn[number % len(drawn)], made / "images" / f"im{number + 1}.jpg")
         material.model_folder(made / "model", network, side, kept_side=side)
     return made
 

@@ -25,20 +25,19 @@ UNIQUE = 500  # photos that are drawn; more of them repeat these
 LABELS = tuple(f"label{number:02}" for number in range(14))
 
 
-def photos(folder: Path, count: int, size: int | tuple[int, int] = 128, unique: int = UNIQUE) -> list[Path]:
+def photos(folder: Path, count: int, size: int | tuple[int, int] = 128) -> list[Path]:
     """`count` JPEG files of about the size of the corpus' (8 kB at 128 px): soft shapes under some grain.
 
     Args:
         size: width and height in px, or both.
-        unique: how many are drawn; the others are links to these.
     """
     folder.mkdir(parents=True)
     width, height = size if isinstance(size, tuple) else (size, size)
     random = np.random.default_rng(0)
     paths = [folder / f"im{number}.jpg" for number in range(1, count + 1)]
     for number, path in enumerate(paths):
-        if number >= unique:
-            os.link(paths[number % unique], path)
+        if number >= UNIQUE:
+            os.link(paths[number % UNIQUE], path)
             continue
         coarse = Image.fromarray(random.integers(0, 256, (9, 9, 3), dtype=np.uint8))
         soft = coarse.resize((width, height), Image.Resampling.BICUBIC)
