@@ -46,7 +46,7 @@ class Scale:
     predictor: str = "timm:mobilenetv1_100"
     growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
-    originals: tuple[int, int] = (300, 1_200)  # more than the photos that are decoded at a time, so that only their number grows
+    originals: tuple[int, int] = (280, 840)  # more than the photos that are decoded at a time, so that only their number grows
     original_size: tuple[int, int] = (4_000, 3_000)  # px: 12 megapixels
     originals_drawn: int = 8  # the others are links to these
     original_sides: tuple[int, ...] = (128, 224, 384)  # px
@@ -267,7 +267,7 @@ def growing(scale: Scale, scratch: Path) -> list[Row]:
 
 
 def originals(scale: Scale, scratch: Path) -> list[Row]:
-    """A camera's JPEGs to a CSV of tags: seconds a photo, and the process' own memory with four times the photos ÷ once."""
+    """A camera's JPEGs to a CSV of tags: seconds a photo, and the process' own memory with more photos ÷ with few."""
     few, many = scale.originals
     megapixels = scale.original_size[0] * scale.original_size[1] / 1e6
     drawn = material.photos(scratch / "drawn", scale.originals_drawn, scale.original_size)
