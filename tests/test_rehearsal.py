@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from tagging_lib.data import splits
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs.experiment import SelfTrained
 from tagging_lib.runs.setting import PARTS
@@ -70,6 +71,18 @@ def test_each_study_in_small_lies_inside_the_training_part_in_the_same_proportio
         assert [len(part) for part in parts] in ([17, 6, 6], [17, 6, 5], [17, 5, 6])
     other = dataclasses.replace(opened, seed=43)
     assert not np.array_equal(divided(other)[0][1], small_ones[0][1])
+
+
+def test_photos_that_the_split_keeps_together_are_never_on_both_sides(opened):
+    groups = np.arange(60) // 4 * 4
+    split = splits.split(opened.corpus, groups=groups)
+    grouped = dataclasses.replace(opened, setting=dataclasses.replace(opened.setting, split=split))
+    for small, held_out in divided(grouped):
+        parts = [set(groups[small.indices(part)]) for part in PARTS] + [set(groups[held_out])]
+        assert all(parts) and sum(map(len, parts)) == len(set.union(*parts))
+    one = dataclasses.replace(split, groups=np.zeros(60, dtype=np.int64))
+    together = dataclasses.replace(opened, setting=dataclasses.replace(opened.setting, split=one))
+    assert "too large to hold some out" in rehearse(together, trained_row(opened, "ffn1")).reason
 
 
 def probabilities(row, targets):

@@ -30,8 +30,8 @@ class Finish(StrEnum):
 
 TITLES = {
     Finish.AS_IT_IS: "as it is",
-    Finish.CONTINUED: "continued for an epoch on validation and one on test",
-    Finish.CONTINUED_PLAIN: "continued so, without averaged weights",
+    Finish.CONTINUED: "continued on validation, then on test",
+    Finish.CONTINUED_PLAIN: "continued so, weights not averaged",
     Finish.RETRAINED: "trained anew on all photos",
 }
 

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from tagging_lib import declared
-from tagging_lib.data.splits import Split
+from tagging_lib.data import splits
 from tagging_lib.evaluation import thresholds, uncertainty
 from tagging_lib.models import device, predict
 from tagging_lib.models.tagger import Trained
@@ -32,7 +32,7 @@ from tagging_lib.runs import kept, trainer
 from tagging_lib.runs.experiment import SelfTrained
 from tagging_lib.runs.key import digest_of, weights_source
 from tagging_lib.runs.result import Result
-from tagging_lib.runs.setting import PARTS, Setting
+from tagging_lib.runs.setting import PARTS, Setting, indices_digest
 from tagging_lib.study import compare
 from tagging_lib.study.finishing import TITLES, Finish, finish, finishes, looked_at
 from tagging_lib.study.study import Study
@@ -117,12 +117,13 @@ def rehearse(study: Study, row: Result) -> Rehearsal:
     """
     folds = divided(study)[: FOLDS if row.experiment.is_frozen else 1]
     cost = _cost(row, folds)
-    same = {"row": row.key, "folds": [FOLDS, len(folds)], "seed": study.seed, "code": declared.versions(declared.FINAL)}
+    photos = [[*(indices_digest(small.indices(part)) for part in PARTS), indices_digest(held_out)] for small, held_out in folds]
+    same = {"row": row.key, "photos": photos, "code": declared.versions(declared.FINAL)}
     name, key = f"{row.name}-rehearsal", digest_of(same)
     found = kept.find(study.outputs, name, key)
     if found is None:
         nothing = np.zeros((0, len(study.labels)), dtype=np.uint8)
-        reason = _refusal(row, study, cost)
+        reason = _refusal(row, study, folds, cost)
         if reason:
             return Rehearsal(nothing, reason=reason)
         logger.info("%s: rehearsing how to finish it, %.1f times the photos of its own training", row.name, cost)
@@ -141,16 +142,22 @@ def rehearse(study: Study, row: Result) -> Rehearsal:
 
 
 def divided(study: Study) -> list[tuple[Setting, np.ndarray]]:
-    """For each fold of the training part: the study in small that the others make, and the places of the fold's photos."""
+    """For each fold of the training part: the study in small that the others make, and the places of the fold's photos.
+
+    Photos that the study's split keeps together stay together.
+    """
+    split = study.split
+    groups = np.arange(len(study.targets)) if split.groups is None else split.groups
     counts = np.array([len(study.indices(part)) for part in PARTS])
-    shares = counts.cumsum()[:-1] / counts.sum()
-    folds = np.array_split(np.random.default_rng([study.seed, FOLDS]).permutation(study.indices("train")), FOLDS)
+    order = np.random.default_rng([study.seed, FOLDS]).permutation(study.indices("train"))
+    folds = splits.cut(order, [len(fold) for fold in np.array_split(order, FOLDS)][:-1], groups)
     found = []
     for held_out in folds:
         rest = np.concatenate([other for other in folds if other is not held_out])
-        train, validation, test = map(np.sort, np.split(rest, np.rint(shares * len(rest)).astype(int)))
-        split = Split(train, validation, test, study.split.rule, study.split.seed)
-        found.append((dataclasses.replace(study.setting, split=split, train_limit=None), np.sort(held_out)))
+        sizes = np.diff(np.rint(counts.cumsum() / counts.sum() * len(rest)), prepend=0).astype(int)
+        train, validation, test = map(np.sort, splits.cut(rest, sizes[:-1].tolist(), groups))
+        small = splits.Split(train, validation, test, split.rule, split.seed, split.groups)
+        found.append((dataclasses.replace(study.setting, split=small, train_limit=None), np.sort(held_out)))
     return found
 
 
@@ -165,7 +172,7 @@ def _cost(row: Result, folds: Sequence[tuple[Setting, np.ndarray]]) -> float:
     return looks / (taken * max(1, photos))
 
 
-def _refusal(row: Result, study: Study, cost: float) -> str:
+def _refusal(row: Result, study: Study, folds: Sequence[tuple[Setting, np.ndarray]], cost: float) -> str:
     experiment = row.experiment
     if experiment.trained == Trained.NONE:
         return "nothing of it is trained"
@@ -175,6 +182,8 @@ def _refusal(row: Result, study: Study, cost: float) -> str:
         return "its network is not at hand"
     if len(study.indices("train")) < uncertainty.ENOUGH:
         return f"its {len(study.indices('train'))} training photos are too few to hold some out"
+    if not all(len(held_out) and all(len(small.indices(part)) for part in PARTS) for small, held_out in folds):
+        return "the groups of photos that stay together are too large to hold some out"
     if not experiment.is_frozen and cost > MOST:
         return f"that would look at {cost:.1f} times as many photos as its own training, and {MOST} times is the limit"
     return ""
