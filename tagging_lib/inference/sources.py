@@ -33,12 +33,14 @@ class Source:
     """Photos that belong together.
 
     Attributes:
+        given: as the user wrote it; the first of several that belong together.
         name: short, for a folder of answers.
         kind: folder, zip, files, manifest or tar.
         photos: lists them in their order, each time anew.
         root: the folder that the names start from; None where photos have no common one.
     """
 
+    given: str
     name: str
     kind: str
     photos: Callable[[], Iterator[Photo]]
@@ -60,13 +62,13 @@ def open_sources(given: Sequence[str | Path], data_dir: Path = Path("data")) -> 
         kind = kind_of(place)
         if kind in together:
             if not together[kind]:
-                found.append(Source("", kind, lambda: iter(())))  # in its place among the others, filled in below
+                found.append(Source("", "", kind, lambda: iter(())))  # in its place among the others, filled in below
             together[kind].append(place)
         elif kind == "tars":
             inside = sorted((name for name in os.listdir(place) if suffix_of(name) == ".tar"), key=natural)
             found.append(_tars([os.path.join(place, name) for name in inside], _name(place)))
         elif kind == "manifest":
-            found.append(Source(_name(place), kind, lambda place=place: manifests.photos(place)))  # type: ignore[misc]
+            found.append(Source(place, _name(place), kind, lambda place=place: manifests.photos(place)))  # type: ignore[misc]
         else:
             found.append(_folder(Path(place), kind, data_dir))
     return [_together(source.kind, together[source.kind]) if source.name == "" else source for source in found]
@@ -139,13 +141,13 @@ def _folder(path: Path, kind: str, data_dir: Path) -> Source:
         for name in walk(root):
             yield Photo(name, start + name)
 
-    return Source(root.name, kind, photos, root)
+    return Source(str(path), root.name, kind, photos, root)
 
 
 def _together(kind: str, given: list[str]) -> Source:
     if kind == "tar":
         return _tars(given, _name(given[0]) if len(given) == 1 else "tars")
-    return Source("photos", kind, lambda: (Photo(place, place) for place in given))
+    return Source(given[0], "photos", kind, lambda: (Photo(place, place) for place in given))
 
 
 def _tars(given: list[str], name: str) -> Source:
@@ -160,7 +162,7 @@ def _tars(given: list[str], name: str) -> Source:
                 logger.warning("%s: %d photos of formats that are not read, first %r: %s", place, len(unread), unread[0], CONVERT)
                 told.add(place)
 
-    return Source(name, "tar", photos)
+    return Source(given[0], name, "tar", photos)
 
 
 def _members(place: str, start: str, unread: list[str]) -> Iterator[Photo]:
