@@ -49,7 +49,9 @@ def tag(
     Raises:
         TaggingError: a photo cannot be decoded; or `out` holds unfinished answers of another model or to other photos.
     """
-    plan = shards.begin(out, looker, source.photos(), shard_photos=shard_photos, fresh=fresh)
+    plan = shards.begin(
+        out, looker, source.photos(), given=source.given, shard_photos=shard_photos, fresh=fresh
+    )
     for shard in shards.unfinished(plan, source.photos(), share):
         if plan.shards > 1:
             logger.info("shard %d of %d", shard.index + 1, plan.shards)

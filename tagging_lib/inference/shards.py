@@ -107,12 +107,21 @@ def share_of(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def begin(out: Path, looker: Looker, photos: Iterable[Photo], *, shard_photos: int = PHOTOS, fresh: bool = False) -> Plan:
+def begin(
+    out: Path,
+    looker: Looker,
+    photos: Iterable[Photo],
+    *,
+    given: str = "the list",
+    shard_photos: int = PHOTOS,
+    fresh: bool = False,
+) -> Plan:
     """The plan of the work in the folder `out`, which is made where there is none; the photos are listed for it once.
 
     Answers of another plan that are finished are replaced, as a second call replaces its results.
 
     Args:
+        given: what the photos come from, for errors.
         fresh: replace those that are not finished, too.
 
     Raises:
@@ -127,7 +136,7 @@ def begin(out: Path, looker: Looker, photos: Iterable[Photo], *, shard_photos: i
             raise TaggingError(f"{photo.place!r}: its name is not UTF-8, which no table could hold: rename it") from error
         count += 1
     if not count:
-        raise TaggingError("there are no photos to tag: the list is empty")
+        raise TaggingError(f"{given} holds no photos: there is nothing to tag")
     facts = {
         "model": {name: looker.described.get(name) for name in ("row", "sha256", "labels")},
         "photos": count,

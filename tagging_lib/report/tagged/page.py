@@ -67,7 +67,7 @@ class _Chosen:
             lowest = candidates[np.argsort(drawn[candidates], kind="stable")[: self.most if label < 0 else of_each]]
             before = self.lots.get(label, [])
             for place in lowest.tolist():
-                self.photos[first + place] = (photos[place], probabilities[place])
+                self.photos[first + place] = (photos[place], probabilities[place].copy())  # not the whole shard
             merged = sorted([*before, *((float(drawn[place]), first + place) for place in lowest.tolist())])
             self.lots[label] = merged[: self.most if label < 0 else of_each]
         wanted = {place for lots in self.lots.values() for _, place in lots}
