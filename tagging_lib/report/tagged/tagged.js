@@ -172,7 +172,7 @@ class TaggedPage {
     const { tagged, asked } = this;
     const labels = tagged.labelsOf(photo);
     const probability = asked.label >= 0 ? this.number(photo, asked.label) : tagged.probability(photo, ANY).toFixed(2);
-    const marks = labels.flatMap((label) => [make("span", {}, tagged.labels[label]), " "]);
+    const marks = labels.flatMap((label, place) => [place ? ", " : "", make("span", {}, tagged.labels[label])]);
     return [
       make("span", { class: "picture" }, this.picture(photo, { alt: "", draggable: false })),
       make("span", { class: "line" }, make("span", { class: "name", title: tagged.names[photo] }, this.name(photo)),
