@@ -12,6 +12,7 @@ from tagging_lib.cli.options import (
     Corpus_,
     DataFolder,
     Device,
+    Groups,
     Layout,
     MinPhotos,
     Outputs,
@@ -46,6 +47,7 @@ def train(
     separator: Separator = "",
     relabel: Relabel = "",
     min_photos: MinPhotos = 0,
+    groups: Groups = "",
     read: Read = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A changed value: side=224, recipe.epochs=40, trained=head; repeatable.")
@@ -73,7 +75,7 @@ def train(
         TEST_PHOTOS=test_photos,
         SPLIT=split,
         SKIP_BROKEN=skip_broken,
-        READ=reading(layout, separator, relabel, min_photos, read),
+        READ=reading(layout, separator, relabel, min_photos, read, groups),
         record=False,
     )
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
