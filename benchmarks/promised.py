@@ -39,10 +39,10 @@ def kept_on_test(folder: Path) -> list[str]:
             some = marks > 0
             reached = int((hits[some] / marks[some] >= precision).sum())
             recall = hits.sum() / truth["test"].sum()
-            lines.append(
-                f"{precision:.1f} {name:17}: promised for {np.isfinite(chosen).sum()} of {len(chosen)} labels, reached on test by "
-                f"{reached} of the {some.sum()} that are given there; precision {hits.sum() / marks.sum():.3f}, recall {recall:.3f}"
-            )
+            promised = f"promised for {np.isfinite(chosen).sum()} of {len(chosen)} labels"
+            delivered = f"reached on test by {reached} of the {some.sum()} that are given there"
+            scores = f"precision {hits.sum() / marks.sum():.3f}, recall {recall:.3f}"
+            lines.append(f"{precision:.1f} {name:17}: {promised}, {delivered}; {scores}")
     return lines
 
 
