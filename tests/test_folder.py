@@ -14,6 +14,7 @@ from tagging_lib import cli, files
 from tagging_lib.data.corpus import open_photos
 from tagging_lib.data.metadata.keywords import read_keywords
 from tagging_lib.errors import TaggingError
+from tagging_lib.evaluation import thresholds
 from tagging_lib.inference import folder, predict
 from tagging_lib.study.opening import open_study
 from tests.conftest import trained_row
@@ -132,3 +133,22 @@ def test_the_frozen_part_of_random_weights_is_drawn_again_as_it_was(opened):
     photos = open_photos(opened.corpus.root / "images")
     found, _ = predict.probabilities(result.folder, photos)
     np.testing.assert_allclose(found[opened.indices("test")], result.probabilities("test"), atol=2e-3)
+
+
+def test_labels_by_a_promised_precision_from_the_command(opened):
+    """The thresholds come from the row's own validation photos, and `--min-photos` from its training photos."""
+    result = trained_row(opened, "ffn1")
+    photos = str(opened.corpus.root / "images")
+    command = ["predict", "ffn1", photos, "--out", "t", "--device", "cpu"]
+    shown = CliRunner().invoke(cli.app, [*command, "--precision", "0.3"])
+    assert shown.exit_code == 0, shown.output
+    chosen = thresholds.at_precision(opened.truth("validation"), result.probabilities("validation"), 0.3)
+    assert np.isfinite(chosen).any()
+    expected = thresholds.apply(pd.read_csv("t/predictions.csv")[list(opened.labels)].to_numpy(np.float32), chosen)
+    np.testing.assert_array_equal(np.loadtxt("t/predictions.txt", dtype=int), expected)
+    counts = dict(zip(opened.labels, opened.truth("train").sum(axis=0).tolist(), strict=True))
+    assert result.details["train_photos"] == counts and len(set(counts.values())) > 1
+    shown = CliRunner().invoke(cli.app, [*command, "--min-photos", str(max(counts.values()))])
+    assert shown.exit_code == 0, shown.output
+    left = [label for label, count in counts.items() if count == max(counts.values())]
+    assert pd.read_csv("t/predictions.csv").columns.tolist() == ["photo", "labels", *left]
