@@ -10,6 +10,7 @@ import typer
 from tagging_lib.cli.app import app, say
 from tagging_lib.cli.options import (
     Corpus_,
+    Corrections,
     DataFolder,
     Device,
     Layout,
@@ -45,6 +46,7 @@ def train(
     layout: Layout = "",
     separator: Separator = "",
     relabel: Relabel = "",
+    corrections: Corrections = "",
     min_photos: MinPhotos = 0,
     read: Read = None,
     changes: Annotated[
@@ -73,7 +75,7 @@ def train(
         TEST_PHOTOS=test_photos,
         SPLIT=split,
         SKIP_BROKEN=skip_broken,
-        READ=reading(layout, separator, relabel, min_photos, read),
+        READ=reading(layout, separator, relabel, min_photos, read, corrections),
         record=False,
     )
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))

@@ -17,6 +17,7 @@ from tagging_lib.errors import TaggingError
 
 RULES = ("random", "stratified", "given")
 PARTS = ("train", "validation", "test")
+FEWEST = 5  # photos that a split needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +54,16 @@ def split(
         raise TaggingError(f"split rule is {rule!r}: choose {', '.join(RULES)}")
     n = len(corpus)
     sizes = [round(n * fraction) for fraction in fractions[:2]]
-    if n < 5:
-        raise TaggingError(f"{corpus.name} has {n} photos: a split needs at least 5")
+    if n < FEWEST:
+        raise TaggingError(f"{corpus.name} has {n} photos: a split needs at least {FEWEST}")
     if rule == "given":
         parts = _given(corpus, seed, fractions)
     elif rule == "random":
         order = np.random.default_rng(seed).permutation(n)
         parts = np.split(order, np.cumsum(sizes))
     else:
-        parts = _stratified(corpus.targets, seed, fractions)
+        # By the labels as read: a correction moves no photo into another part.
+        parts = _stratified(corpus.as_read.targets, seed, fractions)
     train, validation, test = (np.sort(part).astype(np.int64) for part in parts)
     return Split(train, validation, test, rule, seed)
 
@@ -95,13 +97,18 @@ def _stratified(targets: np.ndarray, seed: int, fractions: tuple[float, float, f
     return [train, rest[validation], rest[test]]
 
 
+def part_of_photos(split: Split, corpus: Corpus) -> dict[str, str]:
+    """`train`, `validation` or `test` for each photo's path."""
+    return {corpus.photos[row]: part for part in PARTS for row in getattr(split, part)}
+
+
 def write_csv(split: Split, corpus: Corpus, path: Path) -> None:
     """One line a photo: its path and the part it belongs to."""
-    part_of = {int(row): part for part in PARTS for row in getattr(split, part)}
+    part_of = part_of_photos(split, corpus)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "part"])
-    writer.writerows((photo, part_of[row]) for row, photo in enumerate(corpus.photos))
+    writer.writerows((photo, part_of[photo]) for photo in corpus.photos)
     files.write_text(path, text.getvalue())
 
 
