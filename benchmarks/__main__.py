@@ -1,4 +1,6 @@
-"""`python -m benchmarks [rows…] [--device cpu|cuda] [--toy] [--json FILE]`: measure, print the table, write JSON."""
+"""`python -m benchmarks [rows…] [--device cpu|cuda] [--toy] [--json FILE]`: measure, print the table, write JSON.
+
+`python -m benchmarks rivals …` compares with what people would use instead (`rivals.py`)."""
 
 from __future__ import annotations
 
@@ -27,8 +29,13 @@ ROWS = (*cpu.ROWS, *cuda.ROWS)
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 1 when a row failed to run, 2 for a wrong call, else 0, whether or not its target is met."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["rivals"]:
+        from benchmarks import rivals
+
+        return rivals.main(given[1:])
     parser = _parser()
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_args(given)
     if unknown := [name for name in asked.rows if name not in ROWS]:
         parser.error(f"no row is called {', '.join(unknown)}: choose from {', '.join(ROWS)}")
     if asked.device == "cuda" and not torch.cuda.is_available():

@@ -21,10 +21,9 @@ from tagging_lib.data.corpus import open_photos
 from tagging_lib.inference.predict import predict_photos
 from tagging_lib.models.cutting import cut
 from tagging_lib.models.preprocessing import IMAGENET
-from tagging_lib.runs.rows import HEAD_RECIPE
 from tagging_lib.training import features, fit
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
-from tagging_lib.training.recipe import Recipe
+from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
 
 GROWTH = 1.25  # at most, of time a photo and of peak memory, when the corpus grows 25-fold
 NOBODY = np.empty(0, dtype=np.int64)

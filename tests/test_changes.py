@@ -10,6 +10,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs import rows
 from tagging_lib.runs.changes import change
+from tagging_lib.training.recipe import HEAD_RECIPE
 
 ROW = rows.find("mobilenetv1_head")
 
@@ -35,7 +36,7 @@ def test_other_kinds_of_values():
 def test_another_trained_part_brings_the_recipe_of_such_rows():
     whole = rows.find("timm:resnet18").with_seed(7)
     head = change(whole, ["trained=head", "recipe.epochs=3"])
-    assert head.recipe == dataclasses.replace(rows.HEAD_RECIPE, epochs=3, seed=7) and head.views == 1
+    assert head.recipe == dataclasses.replace(HEAD_RECIPE, epochs=3, seed=7) and head.views == 1
     assert change(whole, ["trained=last-stage", "views=2"]).views == 2
     assert change(head, ["trained=all"]).views == 0
     assert change(ROW, ["trained=head"]).recipe == ROW.recipe

@@ -199,7 +199,7 @@ def study_with_corrections(tmp_path, monkeypatch):
     row = split.train[1]
     said += [f"{plain.photos[row]},blue,{plain.targets[row, 0]},bob,", f"{plain.photos[row]},green,unsure,bob,"]
     written(tmp_path / "my corrections.csv", *said)
-    return plain, reading("", "", "", 0, None, "my corrections.csv"), rows
+    return plain, reading("", "", "", 0, None, corrections="my corrections.csv"), rows
 
 
 def test_check_tells_how_many_of_which_parts(tmp_path, monkeypatch):

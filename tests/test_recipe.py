@@ -36,6 +36,8 @@ def test_defaults_are_the_original_recipe():
         ("mixup", -0.1),
         ("ema", 1.0),
         ("backbone_rate", 0.0),
+        ("head_epochs", -1),
+        ("least_steps", -1),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(field, value):
@@ -47,3 +49,11 @@ def test_a_wrong_value_is_refused_by_name(field, value):
 def test_it_cannot_change_after_it_was_hashed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         Recipe().epochs = 3  # type: ignore[misc]
+
+
+def test_a_small_corpus_has_more_epochs_where_the_recipe_asks_for_steps():
+    recipe = Recipe(epochs=4, batch_size=64, least_steps=600)
+    assert recipe.for_photos(12_000).epochs == 4, "187 steps an epoch"
+    assert recipe.for_photos(1_258).epochs == 32, "19 full steps an epoch: 31 epochs are 589 steps"
+    assert recipe.for_photos(10).epochs == 600, "one step an epoch"
+    assert Recipe(epochs=4).for_photos(1_258).epochs == 4

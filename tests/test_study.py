@@ -12,11 +12,13 @@ from tagging_lib import files
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.models import preprocessing, zoo
 from tagging_lib.runs import kept, rows, trainer
+from tagging_lib.runs import key as keys
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
 from tagging_lib.runs.original import LABELS
 from tagging_lib.study import chosen, compare, final, opening, profiles
 from tagging_lib.study.opening import open_study
+from tagging_lib.training.recipe import HEAD_RECIPE
 from tests.conftest import trained_row
 
 
@@ -54,6 +56,16 @@ def test_the_key_changes_with_the_row_and_with_one_label(opened):
     assert key(row, changed.setting) != before
 
 
+@pytest.mark.parametrize("later", ["head_epochs", "least_steps"])
+def test_a_value_that_recipes_gained_later_is_in_the_key_of_rows_that_use_it(opened, monkeypatch, later):
+    row = opened.row("ffn1")
+    described = []
+    monkeypatch.setattr(keys, "digest_of", lambda parts: described.append(parts["experiment"]["recipe"]) or "")
+    key(row, opened.setting)
+    key(dataclasses.replace(row, recipe=dataclasses.replace(row.recipe, **{later: 2})), opened.setting)
+    assert later not in described[0] and described[1] == described[0] | {later: 2}
+
+
 def test_statistics_come_from_the_training_part_alone(opened):
     train = opened.targets[opened.split.train]
     expected = (len(train) - train.sum(0)) / train.sum(0)
@@ -80,9 +92,23 @@ def test_head_rows_train_on_features_and_leave_the_backbone_alone(opened):
         assert all(name.startswith("head.") for name in stored.keys())  # noqa: SIM118
 
 
+def test_a_head_that_learns_first_is_the_head_that_learns_alone(opened, float32):
+    alone = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, recipe=HEAD_RECIPE)
+    still = dataclasses.replace(HEAD_RECIPE, epochs=1, learning_rate=1e-12, batch_size=16, weight_decay=0.0)
+    first = dataclasses.replace(still, head_epochs=HEAD_RECIPE.epochs)
+    learnt, after, untold = (
+        runs.run(dataclasses.replace(alone, name=name, views=views, recipe=recipe), opened.setting)
+        for name, views, recipe in (("alone", 1, HEAD_RECIPE), ("first", 0, first), ("untold", 0, still))
+    )
+    expected = learnt.probabilities("test")
+    np.testing.assert_allclose(after.probabilities("test"), expected, atol=1e-4)
+    assert np.abs(untold.probabilities("test") - expected).max() > 0.05
+    assert after.details["train_seconds"] > after.history.seconds.sum(), "the head's time counts"
+
+
 def test_another_split_reads_the_same_plain_features_and_augments_its_own_training_photos(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    recipe = dataclasses.replace(rows.HEAD_RECIPE, augmentation="flip", epochs=1, batch_size=16)
+    recipe = dataclasses.replace(HEAD_RECIPE, augmentation="flip", epochs=1, batch_size=16)
     row = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, views=2, recipe=recipe)
     # As with pretrained weights, which bring their own: without them channel statistics are those of the training part.
     monkeypatch.setattr(trainer, "corpus_preprocessing", lambda _: preprocessing.IMAGENET)

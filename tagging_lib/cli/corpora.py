@@ -24,6 +24,7 @@ from tagging_lib.cli.options import (
     SplitRule,
     reading,
 )
+from tagging_lib.errors import TaggingError
 
 if TYPE_CHECKING:
     from tagging_lib.data.corpus import Corpus
@@ -62,19 +63,19 @@ def check(
     from tagging_lib.data.corpus import inspect
     from tagging_lib.data.readers.reading import options_of
 
-    asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections)).skipping(skip_broken)
+    asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections=corrections)).skipping(skip_broken)
     found = inspect(corpus, data_dir=data, options=asked)
     if fix is not None:
         found.write_fixes(fix)
     if as_json or photos:
         answer = found.as_json(photos=photos)
         if found.corpus.corrections:
-            answer["corrections"] = found.corpus.corrections.as_json(_part_of(found.corpus, split, seed))
+            answer["corrections"] = found.corpus.corrections.as_json(_part_of(found.corpus, split, seed, asked.groups, data))
         say(json.dumps(answer, indent=1, ensure_ascii=False))
     else:
         say(f"read as: {found.corpus.read_as}; {len(found.corpus)} photos, {len(found.corpus.labels)} labels")
         if found.corpus.corrections:
-            say(f"corrections: {found.corpus.corrections.sentence(_part_of(found.corpus, split, seed))}")
+            say(f"corrections: {found.corpus.corrections.sentence(_part_of(found.corpus, split, seed, asked.groups, data))}")
         for problem in found.problems:
             say(str(problem))
         counted = Counter(problem.level for problem in found.problems)
@@ -91,11 +92,17 @@ def check(
         raise typer.Exit(1)
 
 
-def _part_of(corpus: Corpus, rule: str, seed: int) -> dict[str, str]:
-    """The part of each photo in the split of a study; nothing of a corpus that is too small for one."""
-    from tagging_lib.data import splits
+def _part_of(corpus: Corpus, rule: str, seed: int, groups: str, data: Path) -> dict[str, str]:
+    """The part of each photo in the split of a study; nothing of a corpus that no study could split as it is."""
+    from tagging_lib.data import pixels, splits, twins
+    from tagging_lib.data.decoding import Framing
 
-    return splits.part_of_photos(splits.split(corpus, seed, rule), corpus) if len(corpus) >= splits.FEWEST else {}
+    try:
+        shown = pixels.Decoded(corpus.as_read, data / "cache").at(pixels.SIDE, Framing.CROP)
+        together = twins.together(corpus, groups, shown)
+        return splits.part_of_photos(splits.split(corpus, seed, rule, groups=together), corpus)
+    except TaggingError:
+        return {}  # broken photos, say, which the answer names anyway
 
 
 @app.command()
@@ -116,7 +123,7 @@ def prepare(
     from tagging_lib.data.corpus import Corpus
     from tagging_lib.data.readers.reading import options_of
 
-    asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections))
+    asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections=corrections))
     opened = Corpus.open(corpus, data_dir=data, skip_broken=skip_broken, options=asked)
     decoded = pixels.load(opened.as_read, side, cache_dir=data / "cache")
     say(f"{opened.name}: {len(opened)} photos, {len(opened.labels)} labels, {decoded.nbytes / 1e6:.0f} MB decoded")

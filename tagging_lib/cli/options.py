@@ -34,6 +34,9 @@ Corrections = Annotated[
     str, typer.Option("--corrections", help="What the error explorer exported: a CSV, or several joined by commas.")
 ]
 MinPhotos = Annotated[int, typer.Option("--min-photos", min=0, help="Leave out labels on fewer photos.")]
+Groups = Annotated[
+    str, typer.Option("--groups", help="What stays in one part of the split: found (twins; the default), folder, none, a column.")
+]
 Read = Annotated[
     list[str] | None,
     typer.Option("--read", help="How a corpus is read, as name=value: photo_column, label_column, hierarchy, table …"),
@@ -41,11 +44,17 @@ Read = Annotated[
 
 
 def reading(
-    layout: str, separator: str, relabel: str, min_photos: int, more: list[str] | None, corrections: str = ""
+    layout: str,
+    separator: str,
+    relabel: str,
+    min_photos: int,
+    more: list[str] | None,
+    groups: str = "",
+    corrections: str = "",
 ) -> str:
     """What was asked of reading, in one line as notebooks take it: name=value words, quoted as in a shell."""
     given = {"layout": layout, "separator": separator, "relabel": relabel, "corrections": corrections}
-    given["min_photos"] = str(min_photos or "")
+    given |= {"min_photos": str(min_photos or ""), "groups": groups}
     words = []
     for line in more or ():  # one pair, whatever its value holds, or several as a report's command has them
         several = shlex.split(line)

@@ -15,6 +15,7 @@ from tagging_lib.cli.options import (
     Corrections,
     DataFolder,
     Device,
+    Groups,
     Layout,
     MinPhotos,
     Outputs,
@@ -118,6 +119,7 @@ def run_study(
     relabel: Relabel = "",
     corrections: Corrections = "",
     min_photos: MinPhotos = 0,
+    groups: Groups = "",
     read: Read = None,
     only: Annotated[str, typer.Option("--only", help="Notebooks to run, such as 03,05.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run notebooks again that have already finished.")] = False,
@@ -143,7 +145,7 @@ def run_study(
         "TEST_PHOTOS": test_photos,
         "SPLIT": split,
         "SKIP_BROKEN": skip_broken,
-        "READ": reading(layout, separator, relabel, min_photos, read, corrections),
+        "READ": reading(layout, separator, relabel, min_photos, read, groups, corrections),
     }
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)

@@ -13,6 +13,7 @@ from tagging_lib.cli.options import (
     Corrections,
     DataFolder,
     Device,
+    Groups,
     Layout,
     MinPhotos,
     Outputs,
@@ -48,6 +49,7 @@ def train(
     relabel: Relabel = "",
     corrections: Corrections = "",
     min_photos: MinPhotos = 0,
+    groups: Groups = "",
     read: Read = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A changed value: side=224, recipe.epochs=40, trained=head; repeatable.")
@@ -75,7 +77,7 @@ def train(
         TEST_PHOTOS=test_photos,
         SPLIT=split,
         SKIP_BROKEN=skip_broken,
-        READ=reading(layout, separator, relabel, min_photos, read, corrections),
+        READ=reading(layout, separator, relabel, min_photos, read, groups, corrections),
         record=False,
     )
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))

@@ -17,6 +17,7 @@ from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.runs.setting import Setting, indices_digest
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")  # whose versions can change a result
+LATER = ("head_epochs", "least_steps")  # values of a recipe that rows of before did without: 0 leaves their keys as they were
 WORDS = ("title", "group", "needs_gpu", "overnight", "toy", "rehearsal")  # they change no result
 
 
@@ -49,6 +50,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
     described = dataclasses.asdict(experiment)
     for word in WORDS:
         described.pop(word)
+    described["recipe"] = {name: value for name, value in described["recipe"].items() if value or name not in LATER}
     code: tuple[str, ...] = declared.ROWS
     more: dict[str, Any] = {}
     if isinstance(experiment, SelfTrained):

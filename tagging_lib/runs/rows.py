@@ -17,23 +17,10 @@ from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.training import augment
-from tagging_lib.training.recipe import Recipe
+from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
 
 ORIGINAL_RECIPE = Recipe()
 NO_AUGMENTATION = dataclasses.replace(ORIGINAL_RECIPE, augmentation=augment.NONE)
-# A linear head on fixed features, which are standardised while it learns; it starts at the labels' log odds. Chosen on
-# validation for DenseNet-169 and MobileNet-V1 at 128 px.
-HEAD_RECIPE = Recipe(
-    epochs=20,
-    batch_size=256,
-    learning_rate=1e-3,
-    optimizer="adamw",
-    weight_decay=0.03,
-    mixup=0.4,
-    pos_weight=False,
-    augmentation=augment.NONE,
-    monitor_threshold=0.4,
-)
 # The last stage on cached activations: fewer epochs than a head, a slower backbone, and mixup against overfitting.
 STAGE_RECIPE = Recipe(
     epochs=4,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from tagging_lib import files
 from tagging_lib.data import arrays, statistics
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import cutting, predict, zoo
+from tagging_lib.models import cutting, device, predict, zoo
 from tagging_lib.models.baselines import constant_answer
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.models.tagger import Tagger, Trained, trainable_parameters
@@ -28,6 +29,7 @@ from tagging_lib.runs.setting import Setting
 from tagging_lib.training import standardise
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.fit import Batches, History, fit
+from tagging_lib.training.recipe import HEAD_RECIPE
 
 ANSWERED = ("validation", "test")  # the parts that a row answers
 
@@ -181,18 +183,52 @@ def corpus_preprocessing(setting: Setting) -> Preprocessing:
 
 def learn(training: Training, experiment: Experiment, setting: Setting, batches: Batches, checkpoint: Path) -> None:
     """Train on the training part as the row's recipe says; it continues from `checkpoint` where one was interrupted."""
-    train, weight = setting.indices("train"), positive_weight(experiment, setting)
-    with standardised(training, train, log_odds(setting.truth("train"), weight)):
+    train, validation, weight = setting.indices("train"), setting.indices("validation"), positive_weight(experiment, setting)
+    recipe, start = experiment.recipe.for_photos(len(train)), log_odds(setting.truth("train"), weight)
+    first = learn_head(training, experiment, setting) if recipe.head_epochs else None
+    with standardised(training, train, start):
         training.history = fit(
             training.module,
             batches,
             train,
-            setting.indices("validation"),
-            experiment.recipe,
+            validation,
+            recipe,
             pos_weight=weight,
             device=setting.device,
             checkpoint=checkpoint,
         )
+    if first is not None:
+        training.history.seconds += first.seconds
+        training.history.processor_seconds += first.processor_seconds
+
+
+def learn_head(training: Training, experiment: Experiment, setting: Setting) -> History:
+    """Let the head learn alone, on what the backbone makes of the plain photos, and put it into the network."""
+    module, train, validation = training.module, setting.indices("train"), setting.indices("validation")
+    assert isinstance(module, Tagger)  # only a head has no backbone before it
+    started, worked = time.perf_counter(), time.process_time()
+    wanted = np.concatenate([train, validation])
+    looking = device.cast_once(module.backbone.eval(), device.of(module))
+
+    def look(batch: tuple[Tensor, Tensor]) -> Tensor:
+        with device.mixed(device.of(module)):
+            return looking(batch[0]).float()
+
+    found = torch.cat(list(device.each(look, training.batches.plain(wanted), device.of(module)))).cpu().numpy()
+    features = np.zeros((len(setting.corpus), found.shape[1]), dtype=np.float32)
+    features[wanted] = found
+    recipe = dataclasses.replace(HEAD_RECIPE, epochs=experiment.recipe.head_epochs, seed=experiment.recipe.seed)
+    weight = positive_weight(experiment, setting)
+    batches = FeatureBatches(
+        [features], setting.corpus.targets, device=setting.device, batch_size=recipe.batch_size, seed=recipe.seed
+    )
+    scaled = standardise.Standardised(module.head, *standardise.moments(batches, train))
+    scaled.start_at(log_odds(setting.truth("train"), weight))
+    history = fit(scaled, batches, train, validation, recipe, pos_weight=weight, device=setting.device)
+    scaled.fold()
+    module.train()
+    history.seconds, history.processor_seconds = time.perf_counter() - started, time.process_time() - worked
+    return history
 
 
 @contextmanager
