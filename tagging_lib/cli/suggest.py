@@ -25,14 +25,13 @@ def suggest(
     """Say which photos to label next: those that a model is unsure of, and unlike one another."""
     from tagging_lib import files
     from tagging_lib.data.corpus import open_photos
+    from tagging_lib.inference import folder
     from tagging_lib.inference import suggest as suggesting
     from tagging_lib.models.device import choose
     from tagging_lib.report.suggestions import page
-    from tagging_lib.runs import kept
 
-    folder = Path(model) if (Path(model) / "model.json").exists() else kept.run_folder(model, Path(outputs))
     opened = open_photos(photos, data_dir=data, skip_broken=skip_broken)
-    table = suggesting.suggest(folder, opened, count, device=choose(device))
+    table = suggesting.suggest(folder.find(model, Path(outputs)), opened, count, device=choose(device))
     files.make_folder(out)
     suggesting.write(table, out / suggesting.FILE)
     page.write(table, suggesting.chosen(opened, table), out / page.FILE, model=model, looked_at=len(opened))

@@ -72,7 +72,7 @@ def split(
         parts = _given(corpus, seed, fractions)
     elif rule == "random":
         order = np.random.default_rng(seed).permutation(n)
-        parts = _cut(order, sizes, np.arange(n) if groups is None else groups)
+        parts = cut(order, sizes, np.arange(n) if groups is None else groups)
     else:
         # By the labels as read: a correction moves no photo into another part.
         parts = _stratified(corpus.as_read.targets, seed, fractions)
@@ -85,8 +85,14 @@ def split(
     return Split(train, validation, test, rule, seed, groups)
 
 
-def _cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.ndarray]:
-    """The photos in the order drawn, each with its group behind it, cut where the parts are full; no group is cut."""
+def cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.ndarray]:
+    """The photos in the order drawn, each with its group behind it, cut where the parts are full; no group is cut.
+
+    Args:
+        order: places in the corpus, int64 (n,).
+        sizes: photos of each part but the last.
+        groups: int64 (N,), of all photos of the corpus, as `twins.together` gives them.
+    """
     drawn = groups[order]
     _, first, group = np.unique(drawn, return_index=True, return_inverse=True)
     start = first[group.ravel()]  # where the first photo of the same group was drawn
@@ -94,7 +100,7 @@ def _cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.nda
     order, start = order[arranged], start[arranged]
     begins = np.searchsorted(start, start)  # where the group begins in the new order
     part_of = np.searchsorted(np.cumsum(sizes), begins, side="right")
-    return [order[part_of == part] for part in range(len(PARTS))]
+    return [order[part_of == part] for part in range(len(sizes) + 1)]
 
 
 def _joined(parts: list[np.ndarray], groups: np.ndarray) -> list[np.ndarray]:
