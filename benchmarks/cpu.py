@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import growth, material, references
+from benchmarks import growth, manifest, material, references
 from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
@@ -25,6 +25,7 @@ from tagging_lib.training import features, fit
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
 
+MILLION = (10_000, 1_000_000)  # photos of a manifest, with --million
 GROWTH = 1.25  # at most, of time a photo and of peak memory, when the corpus grows 25-fold
 NOBODY = np.empty(0, dtype=np.int64)
 
@@ -51,12 +52,13 @@ class Scale:
     originals_drawn: int = 8  # the others are links to these
     original_sides: tuple[int, ...] = (128, 224, 384)  # px
     looker: str = "timm:tf_efficientnet_lite0"
+    listed: tuple[int, int] = (10_000, 50_000)
     repeats: int = 3
 
 
 TOY = Scale(
     side=32, steps=2, batch_size=8, decoded=40, features=24, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
-    growth=16, growth_factors=(1, 5), networks=("resnet18",), predictor="resnet18", repeats=1,
+    growth=16, growth_factors=(1, 5), listed=(20, 40), networks=("resnet18",), predictor="resnet18", repeats=1,
     originals=(16, 32), original_size=(160, 120), original_sides=(32,), looker="resnet18",
 )  # fmt: skip
 
@@ -307,6 +309,26 @@ def originals(scale: Scale, scratch: Path) -> list[Row]:
     return rows
 
 
+def listing(scale: Scale, scratch: Path) -> list[Row]:
+    """Memory of a process that tags a long manifest ÷ that of one with a short manifest."""
+    few, many = scale.listed
+    folder = manifest.lay(scratch / "manifest")
+    measure = manifest.measure if few < growth.WARM * 10 else manifest.measure_alone  # toy: processes would take longer
+    found = [measure(folder, size) for size in (few, many)]
+    value = found[1]["private"] / max(1.0, found[0]["private"])
+    memory, times = (" and ".join(f"{one[which]:.0f}" for one in found) for which in ("private", "seconds"))
+    return [
+        Row(
+            f"predict of {many:,} photos through a manifest: memory ÷ that of {few:,}",
+            value,
+            (value, value),
+            1.1,
+            ours=[one["private"] for one in found],
+            note=f"{memory} MiB, {times} s",
+        )
+    ]
+
+
 ROWS = {
     "epoch": epoch,
     "decoding": decoding,
@@ -317,4 +339,5 @@ ROWS = {
     "import": importing,
     "growth": growing,
     "originals": originals,
+    "manifest": listing,
 }

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tagging_lib import declared, files
 from tagging_lib.errors import TaggingError
-from tagging_lib.inference import predict
+from tagging_lib.inference import predict, whole
 from tagging_lib.models import device
 from tagging_lib.runs import kept, trainer
 from tagging_lib.runs.key import digest_of, weights_source
@@ -70,8 +70,6 @@ def _train(study: Study, best: Result, threshold: float, how: Finish, checkpoint
     else:
         training = reopened(best)
     history = finish(how, training, experiment, setting, best.details["best_epoch"], checkpoint)
-    model = folder(study) / "model.safetensors"
-    trainer.save_model(training, model, complete=True)
     described = {
         "row": best.name,
         "title": best.title,
@@ -84,11 +82,8 @@ def _train(study: Study, best: Result, threshold: float, how: Finish, checkpoint
         "finish": how,
         "history": history,
         "network": training.spec,
-        "sha256": files.sha256(model),
     }
-    files.write_text(folder(study) / "README.md", _card(described))
-    files.write_json(folder(study) / "model.json", described)
-    return described
+    return whole.write(folder(study), training.tagger, described, _card(described))
 
 
 def tag_test_photos(study: Study, described: dict[str, Any]) -> pd.DataFrame | None:
@@ -126,28 +121,14 @@ def _finished(described: dict[str, Any]) -> str:
     )
 
 
-def _card(described: dict[str, Any]) -> str:
-    network = described["network"]
+def _card(described: dict[str, Any]) -> list[str]:
     lines = [
-        f"# {described['title']}",
-        "",
-        f"Tags photos with {len(described['labels'])} labels: {', '.join(described['labels'])}.",
-        "",
-        f"- Network `{network['network']}`, input {network['side']}×{network['side']} px, trained part: {network['trained']}.",
         f"- Corpus `{described['corpus']}`, fingerprint `{described['fingerprint']}`.",
         f"- Row `{described['row']}`, {_finished(described)}",
-        f"- A label is given where its probability is at least {described['threshold']:.2f}.",
-        "- `tagging predict <this folder> <folder of photos>` applies it.",
     ]
     if described["unlabelled_photos"]:
         lines.append(
             f"- It has also seen {described['unlabelled_photos']:,} photos without labels, with what other networks said of them "
             "in the place of labels."
         )
-    gendered = sorted({"male", "female"} & set(described["labels"]))
-    if gendered:
-        lines.append(
-            f"- The labels {' and '.join(gendered)} say what annotators saw in a photo. They say nothing about how a person "
-            "identifies, and must not be used to decide anything about people."
-        )
-    return "\n".join(lines) + "\n"
+    return lines
