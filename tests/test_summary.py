@@ -104,7 +104,8 @@ def test_each_line_is_the_best_of_its_kind_on_validation_whatever_the_test_part_
         "Best ensemble": "",
     }
     by_row = found.every_row.set_index("row")
-    assert by_row.micro_f1["ffn2"] > by_row.micro_f1["ffn1"] and by_row.micro_f1["densenet169_head"] > by_row.micro_f1["densenet169_head_224"]
+    assert by_row.micro_f1["ffn2"] > by_row.micro_f1["ffn1"]
+    assert by_row.micro_f1["densenet169_head"] > by_row.micro_f1["densenet169_head_224"]
     for line in found.story[found.story.row != ""].itertuples():
         assert (line.micro_f1, line.low, line.high) == tuple(by_row.loc[line.row, ["micro_f1", "low", "high"]])
 
@@ -159,18 +160,14 @@ def test_each_number_of_the_abstract_is_one_of_the_tables(found):
     text = abstract.write(found).replace("\\", "")
     known = {tables.interval(*line) for line in found.story[["micro_f1", "low", "high"]].to_numpy()}
     quoted = set(re.findall(r"(?<![+-])\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", text))
-    assert quoted == known - {tables.interval(*found.story.loc[1, ["micro_f1", "low", "high"]])}, "all but the original's baseline"
+    baseline = tables.interval(*found.story.loc[1, ["micro_f1", "low", "high"]])
+    assert quoted == known - {baseline}, "all but the original's baseline"
     joined = summary.best_ensemble(found.ensembles)
     assert tables.interval(joined.difference, joined.difference_low, joined.difference_high, sign="+") in text
     counted = found.changes.verdict.value_counts()
     assert f"significantly worse: {counted.get('worse', 'none')}" in text
     assert "focal loss" in text and "30 epochs" in text
     assert "1,200 photos with 4 labels" in text and f"{len(REAL)} of {len(rows.ROWS)} rows ran here" in text
-
-
-def test_where_two_depths_were_trained_the_verdict_says_which_is_best(found):
-    interval = tables.interval(*found.story.set_index("what").loc["Best single network, last stage trained", ["micro_f1", "low", "high"]])
-    assert f"reaches {interval} on the test photos" in abstract.write(found).replace("\\", "")
 
 
 def test_the_figure_says_what_the_table_says(found):

@@ -9,7 +9,6 @@ screen of photos sorted by an error lies scattered over all the sheets, and all 
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 import logging
@@ -144,7 +143,8 @@ def to_html(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool =
         .render(
             style=Markup(style_sheet),
             script=Markup(script),
-            policy=f"default-src 'none'; img-src data:; style-src {_hash(style_sheet)}; script-src {_hash(script)}; "
+            policy=f"default-src 'none'; img-src data:; style-src {templates.hash_of(style_sheet)}; "
+            f"script-src {templates.hash_of(script)}; "
             "base-uri 'none'; form-action 'none'",
             data=data,
             pages=pages,
@@ -254,7 +254,3 @@ def _json(value: Any) -> str:
 
 def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
