@@ -1,4 +1,5 @@
-"""The study's abstract in Markdown: what was asked, what is best, what did not pay, what the original said, what the limits are.
+"""The study's abstract in Markdown and the short table beside it: what was asked, what is best, what did not pay, what the
+original said, what the limits are.
 
 Every number in it is one of a `Summary`, so that another corpus has another abstract.
 """
@@ -8,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tagging_lib.models.tagger import Trained
-from tagging_lib.report.tables import escape_markdown, interval, p_value, spread
+from tagging_lib.report.tables import Table, duration, escape_markdown, interval, number, p_value, spread
 from tagging_lib.runs.original import ORIGINAL
 from tagging_lib.study import compare, summary
 from tagging_lib.study.summary import Summary
@@ -23,6 +24,21 @@ def write(found: Summary) -> str:
     """Some six sentences on what the study found."""
     told = [_corpus(found), _best(found), _steps(found), _changes(found), _original(found), _limits(found)]
     return (TOY if found.facts["toy"] else "") + " ".join(filter(None, told))
+
+
+def table(story: pd.DataFrame) -> Table:
+    """The rows that matter as people read them; the original's value has no interval."""
+    columns = {
+        "What": list(story.what),
+        "Row": list(story.title),
+        "Micro-F1 [95 %]": [
+            f"{line.micro_f1:.3f}" if line.what == summary.REPORTED else interval(line.micro_f1, line.low, line.high)
+            for line in story.itertuples()
+        ],
+        "Macro-F1": [number(float(value)) for value in story.macro_f1],
+        "Time": [duration(seconds) for seconds in story.seconds],
+    }
+    return Table(pd.DataFrame(columns, dtype=object).__finalize__(story))
 
 
 def _corpus(found: Summary) -> str:
