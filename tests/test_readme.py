@@ -64,6 +64,24 @@ def test_means_over_splits_and_ensembles_follow_where_the_report_has_them(report
     assert "over splits" not in readme.results(report), "an empty table is none"
 
 
+def test_a_report_that_sums_up_gives_the_rows_that_matter_and_not_every_one(report):
+    story = {"what": ["Constant answer", "Original report", "Best ensemble"], "row": ["constant", None, None]}
+    story |= {"title": ["Constant answer", "ResNet-152, as reported", "Mean | of 3"], "micro_f1": [0.3209, 0.759, 0.8007]}
+    story |= {"low": [0.3082, None, 0.7902], "high": [0.3333, None, 0.811], "macro_f1": [0.055, None, 0.705]}
+    pd.DataFrame(story | {"seconds": [0.01, 2542, None]}).to_csv(report / "tables" / readme.STORY, index=False)
+    text = readme.results(report)
+    table = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.splitlines() if line.startswith("| ")]
+    assert table[0] == ["What", "Row", "Micro-F1 \\[95 %\\]", "Macro-F1", "Time"]
+    assert table[2:] == [
+        ["Constant answer", "Constant answer", "0.321 \\[0.308, 0.333\\]", "0.055", "0.0 s"],
+        ["Original report", "ResNet-152, as reported", "0.759", "–", "42 min 22 s"],
+        ["Best ensemble", "Mean \\| of 3", "0.801 \\[0.790, 0.811\\]", "0.705", "–"],
+    ]
+    assert "Weak" not in text and "best of its kind on validation" in text
+    (report / "tables" / readme.HEADLINE).unlink()
+    assert readme.results(report) == text
+
+
 def test_what_is_missing_is_named_and_nothing_is_written(report, tmp_path):
     page = tmp_path / "README.md"
     page.write_text("# Title\n")

@@ -343,11 +343,6 @@ def test_a_name_without_its_file_is_no_link(outputs):
     assert [image["src"] for image in read(outputs, "index.html")[1].all("img")] == ["figures/01_half.png"]
 
 
-def test_command_writes_options_that_differ_from_their_defaults():
-    assert render.command({"CORPUS": "sample", "SEED": 42}) == "./run_all.sh"
-    assert render.command({"TEST_PHOTOS": "a b", "SEEDS": 3}, 5) == "./run_all.sh --seeds 3 --test-photos 'a b' --only 05"
-
-
 def test_a_report_without_photos_keeps_only_figures_that_say_they_show_none(outputs):
     """What may show a photo stays out, in the page as in the folder; figures of numbers stay."""
     import numpy as np

@@ -180,3 +180,25 @@ def test_tables_without_rows_or_columns(table):
     assert tables.to_html(table).count("<tr>") == 1 + len(table)
     assert len(tables.to_markdown(table).splitlines()) == 2 + len(table)
     assert str(tables.numbers(table))
+
+
+def test_a_long_table_is_shown_in_groups_and_otherwise_folded():
+    rows = pd.DataFrame({"row": [f"r{i}" for i in range(tables.MOST_ROWS + 1)]})
+    folded = tables.to_html(rows)
+    assert folded.startswith('<details class="rows">\n<summary>Table of 13 rows</summary>')
+    assert folded.endswith("</table>\n</details>")
+    assert "<details" not in tables.to_html(rows.head(tables.MOST_ROWS))
+    groups = ["b <i>", "a"] * 6 + ["b <i>"]
+    grouped = tables.to_html(rows, groups=groups)
+    assert "<details" not in grouped and grouped.count("<tbody>") == 2
+    found = re.findall(r'scope="row(?:group)?"[^>]*>([^<]+)<', grouped)
+    assert found == ["b &lt;i&gt;", *rows.row[::2], "a", *rows.row[1::2]]
+    assert "rowgroup" not in tables.to_html(rows.head(3), groups=groups[:3]), "a short table needs no groups"
+    assert "<details" in tables.to_html(rows, groups=["one"] * 13), "one group is none"
+
+
+def test_headline_and_details_group_their_rows_where_the_table_does():
+    long = pd.concat([headline()] * 7, ignore_index=True).assign(group=["Baselines", "Transfer"] * 7)
+    for show in (tables.headline, tables.details):
+        assert show(long)._repr_html_()[0].count('scope="rowgroup"') == 2
+        assert show(long.drop(columns="group"))._repr_html_()[0].startswith("<details")

@@ -79,7 +79,7 @@ def _without_nan(value: Any) -> Any:
 def report(
     outputs: Outputs = "outputs",
     photos: Photos = True,
-    readme: Annotated[Path | None, typer.Option("--readme", help="Put the headline table into this file, too.")] = None,
+    readme: Annotated[Path | None, typer.Option("--readme", help="Put the rows that matter into this file, too.")] = None,
 ) -> None:
     """Render outputs/report/ anew from the notebooks that have run."""
     from tagging_lib.report.pages import readme as readme_section

@@ -21,10 +21,11 @@ def base64_of(content: bytes) -> str:
 def policy(style: str, script: str) -> str:
     """The Content-Security-Policy of a page with this one style sheet, this one script, and images that lie in it."""
     return (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        f"default-src 'none'; img-src data:; style-src {hash_of(style)}; script-src {hash_of(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """How a Content-Security-Policy names an inline script or style sheet of this text."""
     return f"'sha256-{base64_of(hashlib.sha256(text.encode()).digest())}'"

@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
+R = TypeVar("R")
 UNDEFINED = "–"
+MOST_ROWS = 12  # a longer table is shown in groups of rows, or folded
 NOTHING_TO_FIND = "undefined (no label to find)"
 NO_INTERVAL = "(too few photos for an interval)"
 MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]#|$~!<>&])")
@@ -100,6 +102,7 @@ def duration(seconds: float | None) -> str:
 class Table:
     """A table of finished texts that Jupyter shows as HTML, with `caption` above it; `kind` is its class for style sheets.
 
+    `groups`, where given, is the group of each row, which a table of more than `MOST_ROWS` rows is shown in.
     `frame.attrs["saved_as"]`, where it is there, names the CSV file, which a report's page links to; `Study.save_table`
     sets it, and a selection of a saved table (rows, columns) keeps it.
     """
@@ -107,9 +110,10 @@ class Table:
     frame: pd.DataFrame
     caption: str = ""
     kind: str = ""
+    groups: Sequence[str] = ()
 
     def _repr_html_(self) -> tuple[str, dict[str, Any]]:
-        return to_html(self.frame, self.caption, self.kind), {"saved_as": self.frame.attrs.get("saved_as", "")}
+        return to_html(self.frame, self.caption, self.kind, self.groups), {"saved_as": self.frame.attrs.get("saved_as", "")}
 
     def _repr_markdown_(self) -> str:
         return to_markdown(self.frame)
@@ -186,7 +190,7 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
     """The study's headline table: each row's micro-F1 with its interval, beside the original's values.
 
     Rows that share a letter under *Group* are indistinguishable by a paired test, corrected for all pairs of rows.
-    Columns that are absent, or hold nothing in any row, are left out; rows keep their order.
+    Columns that are absent, or hold nothing in any row, are left out; rows keep their order, and a column `group` groups them.
     """
     columns: dict[str, list[str]] = {"Row": [str(title) for title in table["title"]]}
     if {"micro_f1", "low", "high"} <= set(table):
@@ -207,7 +211,7 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
         spread = table["f1_sd"] if "f1_sd" in table else [float("nan")] * len(table)
         pairs = zip(table["seeds"], spread, strict=True)
         columns["Seeds"] = [f"{int(seeds)} (± {number(sd)})" if seeds > 1 else "1" for seeds, sd in pairs]
-    return Table(_finished(columns, table), caption, "headline")
+    return Table(_finished(columns, table), caption, "headline", list(table["group"]) if "group" in table else ())
 
 
 def details(table: pd.DataFrame, caption: str = "") -> Table:
@@ -229,7 +233,7 @@ def details(table: pd.DataFrame, caption: str = "") -> Table:
         ("Features", "feature_seconds", duration),
         ("Original time", "original_seconds", duration),
     )
-    return Table(_finished(columns, table), caption, "headline")
+    return Table(_finished(columns, table), caption, "headline", list(table["group"]) if "group" in table else ())
 
 
 def _pixels(side: float) -> str:
@@ -253,22 +257,42 @@ def left_out(table: pd.DataFrame, caption: str = "Rows that were asked for and d
     return Table(scores(together[["row", "reason", "how to get it"]]), caption)
 
 
-def to_html(table: pd.DataFrame, caption: str = "", kind: str = "") -> str:
+def to_html(table: pd.DataFrame, caption: str = "", kind: str = "", groups: Sequence[str] = ()) -> str:
     """The table as HTML without its index; every text is escaped; numbers are aligned right, texts left.
 
-    Cells carry the classes `number` and `text`, for a page whose policy forbids inline styles.
+    Cells carry the classes `number` and `text`, for a page whose policy forbids inline styles. A table of more than
+    `MOST_ROWS` rows is shown in groups, where `groups` has several, one for each row, and otherwise folded.
     """
-    right = _right_aligned(table)
+    right = right_aligned(table)
     heads = "".join(_cell("th", column, right[i], ' scope="col"') for i, column in enumerate(table.columns))
     opened = f'<table class="{html.escape(kind)}">' if kind else "<table>"
     lines = [opened, f"<caption>{html.escape(caption)}</caption>" if caption else "", f"<thead><tr>{heads}</tr></thead>"]
-    lines.append("<tbody>")
+    rows = []
     for first, *rest in _texts(table):
         cells = [_cell("th", first, right[0], ' scope="row"')]
         cells += [_cell("td", text, right[i]) for i, text in enumerate(rest, start=1)]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    lines.append("</tbody></table>")
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    long = len(rows) > MOST_ROWS
+    apart = long and len(set(groups)) > 1
+    for group, members in grouped(rows, groups if apart else ()):
+        named = f'<th scope="rowgroup" class="text" colspan="{table.shape[1]}">{html.escape(group)}</th>'
+        lines += ["<tbody>", f'<tr class="group">{named}</tr>' if group else "", *members, "</tbody>"]
+    lines.append("</table>")
+    if long and not apart:
+        lines = ['<details class="rows">', f"<summary>Table of {len(rows):,} rows</summary>", *lines, "</details>"]
     return "\n".join(filter(None, lines))
+
+
+def grouped(rows: Sequence[R], groups: Sequence[str]) -> list[tuple[str, list[R]]]:
+    """The rows by their groups, in the order in which these first appear; all in one without a name where none is given.
+
+    >>> grouped([1, 2, 3], ["a", "b", "a"]), grouped([1, 2], ())
+    ([('a', [1, 3]), ('b', [2])], [('', [1, 2])])
+    """
+    found: dict[str, list[R]] = {} if groups else {"": list(rows)}
+    for row, group in zip(rows, groups, strict=False):
+        found.setdefault(group, []).append(row)
+    return list(found.items())
 
 
 def _cell(tag: str, text: object, right: bool, scope: str = "") -> str:
@@ -278,7 +302,7 @@ def _cell(tag: str, text: object, right: bool, scope: str = "") -> str:
 
 def to_markdown(table: pd.DataFrame) -> str:
     """The table as a Markdown pipe table without its index; a corpus' own signs do not become markup."""
-    right = _right_aligned(table)
+    right = right_aligned(table)
     rows = [[escape_markdown(column) for column in table.columns]]
     rows += [[escape_markdown(text) for text in row] for row in _texts(table)]
     widths = [max(3, *(len(row[i]) for row in rows)) for i in range(len(table.columns))]
@@ -301,7 +325,7 @@ def _texts(table: pd.DataFrame) -> list[list[str]]:
     return [[_text(value, 3) for value in row] for row in table.itertuples(index=False, name=None)]
 
 
-def _right_aligned(table: pd.DataFrame) -> list[bool]:
+def right_aligned(table: pd.DataFrame) -> list[bool]:
     """Which columns hold numbers, or texts that begin as numbers do, and nothing else but dashes."""
     found = []
     for position in range(table.shape[1]):

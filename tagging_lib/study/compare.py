@@ -13,17 +13,26 @@ import pandas as pd
 
 from tagging_lib.evaluation import grouping, uncertainty
 from tagging_lib.models.tagger import Trained
+from tagging_lib.runs.experiment import Experiment
 from tagging_lib.runs.original import ORIGINAL
 from tagging_lib.runs.result import Result
 from tagging_lib.study.study import Study
 from tagging_lib.training import augment
 
 HEADLINE = [
-    *("row", "title", "network", "weights", "trained", "augmentation", "epochs", "side", "photos_side", "framing"),
+    *("row", "title", "group", "network", "weights", "trained", "augmentation", "epochs", "side", "photos_side", "framing"),
     *("micro_f1", "low", "high", "letters", "f1_sd"),
     *("seeds", "precision", "recall", "macro_f1", "ratio_of_f1", "seconds", "train_seconds", "feature_seconds", "threshold"),
     *("original_f1", "original_precision", "original_recall", "original_ratio_of_f1", "original_seconds"),
 ]
+# Groups of rows in tables, in this order.
+GROUPS = BASELINES, ORIGINALS, TRANSFER, CHANGES, ENSEMBLES = (
+    "Baselines",
+    "The original's rows",
+    "Transfer learning",
+    "One thing changed",
+    "Ensembles",
+)
 DIFFERENCES = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
 SPLITS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
 PAIRS = ["row", "against", "seeds", "difference", "sd", "lowest_difference", "highest_difference"]
@@ -44,6 +53,13 @@ def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=HEADLINE)
 
 
+def group_of(experiment: Experiment) -> str:
+    """The group of `GROUPS` in which tables show a row; ensembles are none."""
+    if experiment.name in ORIGINAL:
+        return ORIGINALS
+    return {"baselines": BASELINES, "transfer": TRANSFER}.get(experiment.group, CHANGES)
+
+
 def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]:
     experiment, score, original = result.experiment, result.score("test"), ORIGINAL.get(result.name)
     trainings = study.trainings(result)
@@ -54,6 +70,7 @@ def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]
     line = {
         "row": result.name,
         "title": result.title,
+        "group": group_of(experiment),
         "network": experiment.network,
         "weights": result.details["weights"],
         "trained": str(experiment.trained),

@@ -15,7 +15,7 @@ from tagging_lib.study.study import Study
 MEMBERS = 3  # as the original meant to
 CANDIDATES = 8  # rows that the greedy choice may take
 COLUMNS = [
-    *("ensemble", "members", "threshold", "micro_f1", "low", "high", "macro_f1"),
+    *("ensemble", "members", "threshold", "validation_f1", "micro_f1", "low", "high", "macro_f1"),
     *("difference", "difference_low", "difference_high", "p", "p_holm", "verdict"),
 ]
 
@@ -30,7 +30,8 @@ def join(study: Study, results: Sequence[Result]) -> pd.DataFrame:
     """Ensembles of the best rows on validation, one a line, each against its best member on the test photos.
 
     The original's idea, a majority vote of the best three; the mean of their probabilities; their mean weighted label by
-    label; and a greedy choice among the best eight. Weights, choice and threshold come from validation. `difference` is test
+    label; and a greedy choice among the best eight. Weights, choice and threshold come from validation, on which
+    `validation_f1` tells which ensemble to take. `difference` is test
     micro-F1 minus that of the best member on validation, with its paired interval and p, which Holm's rule corrects for the
     number of ensembles. With fewer than two rows the table is empty.
     """
@@ -53,23 +54,20 @@ def join(study: Study, results: Sequence[Result]) -> pd.DataFrame:
         ),
         "Mean of a greedy choice": (picked, lambda part: ensemble.mean_probability(given(picked, part))),
     }
-    answers = {
-        f"Majority vote of the best {len(three)}": (
-            three,
-            float("nan"),
-            ensemble.majority_vote([row.predictions("test") for row in three]),
-        )
-    }
+    votes = {part: ensemble.majority_vote([row.predictions(part) for row in three]) for part in truth}
+    answers = {f"Majority vote of the best {len(three)}": (three, float("nan"), votes)}
     for name, (members, probabilities) in joined.items():
         threshold = thresholds.best_on_grid(truth["validation"], probabilities("validation"))
-        answers[name] = (members, threshold, thresholds.apply(probabilities("test"), threshold))
+        answers[name] = (members, threshold, {part: thresholds.apply(probabilities(part), threshold) for part in truth})
     alone = candidates[0].predictions("test")
-    judged = compare.judge(truth["test"], [(answer, alone) for _, _, answer in answers.values()])
+    judged = compare.judge(truth["test"], [(answer["test"], alone) for _, _, answer in answers.values()])
     lines = []
     for (name, (members, threshold, answer)), test in zip(answers.items(), judged, strict=True):
-        score, interval = metrics.score(truth["test"], answer), uncertainty.bootstrap_interval(truth["test"], answer)
+        score = metrics.score(truth["test"], answer["test"])
+        interval = uncertainty.bootstrap_interval(truth["test"], answer["test"])
+        on_validation = metrics.score(truth["validation"], answer["validation"])["micro_f1"]
         counted = {row.title: members.count(row) for row in members}
         titles = "; ".join(title if count == 1 else f"{title} (×{count})" for title, count in counted.items())
         compared = [test[column] for column in ("difference", "low", "high", "p", "p_holm", "verdict")]
-        lines.append([name, titles, threshold, score["micro_f1"], *interval, score["macro_f1"], *compared])
+        lines.append([name, titles, threshold, on_validation, score["micro_f1"], *interval, score["macro_f1"], *compared])
     return pd.DataFrame(lines, columns=COLUMNS)

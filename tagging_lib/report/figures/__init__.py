@@ -14,6 +14,7 @@ from tagging_lib.report.figures.errors import (
 from tagging_lib.report.figures.labels import cooccurrence, labels_per_photo, photos_per_label
 from tagging_lib.report.figures.photos import augmentation_gallery, label_gallery, photo_grid, photos_by_label
 from tagging_lib.report.figures.scores import confusion_grid, forest, per_label_bars
+from tagging_lib.report.figures.story import story
 from tagging_lib.report.figures.style import Sheet, label_color, label_colors
 from tagging_lib.report.figures.thresholds import promises, reliability_by_label
 from tagging_lib.report.figures.training import learning_curves, overfitting, threshold_curves
@@ -44,6 +45,7 @@ __all__ = [
     "promises",
     "reliability_by_label",
     "split_balance",
+    "story",
     "suspect_gallery",
     "threshold_curves",
 ]

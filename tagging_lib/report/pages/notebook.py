@@ -1,8 +1,9 @@
 """One finished notebook as the HTML of one page. What comes from a corpus is escaped: only this module makes markup.
 
 Raw HTML in markdown is shown as text; HTML outputs (tables) keep a short list of tags. A notebook speaks to the report
-through tags on its cells: `headline` (the table on the index), `conclusions`, `key-figure` (figures on the index) and
-`study` (what was run on what); and through the metadata of its outputs: `saved_as` (the name of a figure's or table's
+through tags on its cells: `abstract` and `story` (the figure below it) stand on the index, `key-figure` (folded there),
+`every-row` or `headline` (tables there), `conclusions`, whose first is the page's finding unless a cell is tagged `finding`,
+and `study` (what was run on what); and through the metadata of its outputs: `saved_as` (the name of a figure's or table's
 files), `alt`, `width` and `photos` (whether an image shows any).
 """
 
@@ -24,7 +25,7 @@ from markupsafe import Markup, escape
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 ROWLESS = re.compile(r"<tbody>\s*</tbody>")  # a table that holds nothing but its heads
 TABLE_TAGS = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
-TEXT_TAGS = {"a", "abbr", "b", "br", "code", "div", "em", "i", "p", "small", "span", "strong", "sub", "sup"}
+TEXT_TAGS = {"a", "abbr", "b", "br", "code", "details", "div", "em", "i", "p", "small", "span", "strong", "sub", "summary", "sup"}
 ATTRIBUTES = ["class", "colspan", "rowspan", "scope", "title"]
 SCROLL = '<div class="scroll" tabindex="0" role="region" aria-label="Table">'
 LOG = Markup('<details class="log"><summary>log, {}</summary><pre>{}</pre></details>\n')
@@ -32,12 +33,19 @@ WITHHELD = Markup('<p class="withheld">{} left out of this copy of the report.</
 CHECKED = Markup('<p class="checked">{} when this page was made; the code beside this line says what {} about.</p>\n')
 KINDS = ("image/png", "image/jpeg", "image/svg+xml", "text/html", "text/markdown", "text/plain")  # the first is shown
 SUFFIXES = {"figures": ("png", "svg"), "tables": ("csv",)}
+FIRST_POINT = re.compile(r"<li>(?:<p>)?(.*?)(?:</p>|</li>)", re.DOTALL)
+INLINE = re.compile(r"</?p>")
 NOTEBOOK_LINK = re.compile(r"^(?:\./)?([0-9]{2}_\w+)\.ipynb(#.*)?$")
 
 
 @dataclass(eq=False)
 class Page:
-    """A notebook ready for the templates; all `Markup` is safe HTML."""
+    """A notebook ready for the templates; all `Markup` is safe HTML.
+
+    Attributes:
+        tagged: what the cells of each tag have put out.
+        figures: those of the cells of each tag whose files the index can show: name, alt and width.
+    """
 
     name: str
     title: str
@@ -45,7 +53,7 @@ class Page:
     body: Markup
     sections: list[tuple[str, str]]
     tagged: dict[str, Markup]
-    key_figures: list[dict[str, Any]]
+    figures: dict[str, list[dict[str, Any]]]
     record: dict[str, Any] = field(default_factory=dict)
     command: str = ""
 
@@ -56,6 +64,14 @@ class Page:
     @property
     def conclusions(self) -> Markup:
         return self.tagged.get("conclusions", Markup())
+
+    @property
+    def finding(self) -> Markup:
+        """What the page found, in a sentence; empty where it concludes nothing."""
+        if "finding" in self.tagged:
+            return Markup(INLINE.sub("", self.tagged["finding"]).strip())
+        first = FIRST_POINT.search(self.conclusions)
+        return Markup(first[1].strip()) if first else Markup()
 
     @property
     def date(self) -> str:
@@ -172,7 +188,7 @@ class _Reader:
             counted = "1 line" if len(lines) == 1 else f"{len(lines)} lines"
             yield LOG.format(counted, "\n".join(lines))
 
-    def key_figures(self, outputs: list[_Output]) -> Iterator[dict[str, Any]]:
+    def files_of(self, outputs: list[_Output]) -> Iterator[dict[str, Any]]:
         """Name, text and width of the figures whose files the index can show."""
         for output in outputs:
             name = output.about.get("saved_as")
@@ -190,7 +206,7 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
     reader = _Reader(int(path.stem.split("_")[0]), set(record.get("files", ())), photos)
     body: list[Markup] = []
     tagged: dict[str, Markup] = {}
-    key_figures: list[dict[str, Any]] = []
+    figures: dict[str, list[dict[str, Any]]] = {}
     title, question = path.stem, ""
     for position, cell in enumerate(notebook.cells):
         tags = cell.metadata.get("tags", [])
@@ -202,7 +218,6 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
                 first = source.strip().split("\n\n")[0].strip()
                 question = reader.markdown(first).striptags()
                 source = source.replace(first, "", 1)
-                body.append(Markup('<p class="question">{}</p>\n').format(question))
             body.append(reader.markdown(source))
         elif cell.cell_type == "code":
             found = [_output(output) for output in cell.outputs]
@@ -211,9 +226,8 @@ def read(path: Path, record: dict[str, Any] | None = None, *, photos: bool = Tru
             for tag in tags:
                 shown = (part for part in outputs if not part.startswith('<details class="log">'))
                 tagged[tag] = tagged.get(tag, Markup()) + Markup().join(shown)
-            if "key-figure" in tags:
-                key_figures += reader.key_figures(found)
-    return Page(path.stem, title, question, Markup().join(body), reader.prose.sections, tagged, key_figures, record)
+                figures.setdefault(tag, []).extend(reader.files_of(found))
+    return Page(path.stem, title, question, Markup().join(body), reader.prose.sections, tagged, figures, record)
 
 
 def _checked(cell: Any) -> list[Markup]:

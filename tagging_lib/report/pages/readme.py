@@ -8,37 +8,44 @@ import pandas as pd
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
-from tagging_lib.report import tables
+from tagging_lib.report import abstract, tables
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
-HEADLINE = "05_headline.csv"
+STORY, HEADLINE = "05_story.csv", "05_headline.csv"  # a report made before the first was has the second alone
 COLUMNS = ("Row", "Micro-F1 [95 %]", "Original F1", "Precision", "Recall", "Macro-F1", "Threshold", "Time", "Seeds")
-# Tables of chapter 3 that follow the headline, where the report has them: what is said of each, and its columns.
-FURTHER = {
-    "03_splits.csv": (
-        "Mean ± standard deviation over splits of the corpus, each of them trained from its own seed:",
-        ["row", "seeds", "micro-F1 ± sd", "macro-F1 ± sd"],
-    ),
-    "03_ensembles.csv": (
-        "Rows joined, chosen and weighted on validation, against the row that is best there:",
-        ["ensemble", "micro-F1 [95 %]", "macro-F1", "difference [95 %]", "p (Holm)", "verdict", "members"],
-    ),
-}
+# Tables of chapter 3 that follow, where the report has them: what is said of each, and its columns.
+SPLITS = (
+    "03_splits.csv",
+    "Mean ± standard deviation over splits of the corpus, each of them trained from its own seed:",
+    ["row", "seeds", "micro-F1 ± sd", "macro-F1 ± sd"],
+)
+ENSEMBLES = (
+    "03_ensembles.csv",
+    "Rows joined, chosen and weighted on validation, against the row that is best there:",
+    ["ensemble", "micro-F1 [95 %]", "macro-F1", "difference [95 %]", "p (Holm)", "verdict", "members"],
+)
 
 
 def results(report: Path) -> str:
-    """Markdown: what was run on what, the headline table of the report in this folder, its means over splits and ensembles.
+    """Markdown: what was run on what, the rows that matter in the report of this folder, and means over splits.
+
+    A report that does not sum up what it found gives its headline table and its ensembles instead.
 
     Raises:
         TaggingError: the folder holds no complete report.
     """
-    table = report / "tables" / HEADLINE
-    if not table.exists() or not (report / "manifest.json").exists():
-        raise TaggingError(f"{report} holds no report with {HEADLINE}: run ./run_all.sh first")
+    found = report / "tables"
+    summed_up = (found / STORY).exists()
+    if not (summed_up or (found / HEADLINE).exists()) or not (report / "manifest.json").exists():
+        raise TaggingError(f"{report} holds no report with {STORY}: run ./run_all.sh first")
     manifest = files.read_json(report / "manifest.json")
     study, machine = manifest["study"], manifest["machine"]
-    formatted = tables.headline(pd.read_csv(table).sort_values("micro_f1", ascending=False)).frame
-    shown = formatted[[column for column in COLUMNS if column in formatted]]
+    if summed_up:
+        shown = abstract.table(pd.read_csv(found / STORY)).frame
+        rows = " Each row is the best of its kind on validation; the report has all of them."
+    else:
+        formatted = tables.headline(pd.read_csv(found / HEADLINE).sort_values("micro_f1", ascending=False)).frame
+        shown, rows = formatted[[column for column in COLUMNS if column in formatted]], ""
     facts = [
         f"{study['photos']:,} photos with {len(study['labels'])} labels",
         f"{study['split']['rule']} split, seed {manifest['parameters']['SEED']}",
@@ -49,14 +56,14 @@ def results(report: Path) -> str:
     ]
     parts = [
         f"Printed by `{manifest['command']}` ({'; '.join(facts)}). Scores are on the test part at the threshold with the best "
-        "validation F1; in brackets 95 % bootstrap intervals over test photos.",
+        f"validation F1; in brackets 95 % bootstrap intervals over test photos.{rows}",
         tables.to_markdown(shown),
     ]
-    for name, (told, columns) in FURTHER.items():
-        further = report / "tables" / name
-        found = tables.scores(pd.read_csv(further)) if further.exists() else pd.DataFrame()
-        if len(found):
-            parts += [told, tables.to_markdown(found[columns])]
+    for name, told, columns in (SPLITS,) if summed_up else (SPLITS, ENSEMBLES):
+        further = found / name
+        frame = tables.scores(pd.read_csv(further)) if further.exists() else pd.DataFrame()
+        if len(frame):
+            parts += [told, tables.to_markdown(frame[columns])]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

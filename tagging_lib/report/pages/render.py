@@ -1,8 +1,8 @@
 """`outputs/report/`: the finished notebooks as pages that open from disk, with every figure, table and a manifest.
 
 The report is built in a folder beside the old one and takes its place only when it is whole. Nothing in it is loaded
-from a network: pages have one stylesheet, no script, and a policy that forbids anything else. The error explorer alone
-brings a script, and its policy allows that one and no other.
+from a network: pages have one stylesheet and a policy that forbids anything else. The index, for its table, and the error
+explorer bring a script each, and the policy of the page allows that one and no other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -24,10 +23,9 @@ from PIL import Image
 from tagging_lib import files
 from tagging_lib.report.explorer import page as explorer
 from tagging_lib.report.figures import style
-from tagging_lib.report.pages import notebook, original_page
+from tagging_lib.report.pages import commands, index, notebook, original_page
 from tagging_lib.report.templates import STYLE_SHEET, environment
 from tagging_lib.runs import kept
-from tagging_lib.study.opening import open_study
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
@@ -63,22 +61,11 @@ def write(outputs: Path, records: Mapping[str, dict[str, Any]], state: State, *,
     """
     found = [notebook.read(outputs / "work" / f"{name}.ipynb", record, photos=photos) for name, record in records.items()]
     for page in found:
-        page.command = command(page.record["parameters"], page.number)
+        page.command = commands.study(page.record["parameters"], page.number)
     with files.replacing_folder(outputs / "report") as building:
         _write(building, outputs, found, photos, state)
         _publish(building / "rows", outputs, state.answers)
     return outputs / "report" / "index.html"
-
-
-def command(parameters: dict[str, Any], number: int | None = None) -> str:
-    """The command line that makes a page again; options at their defaults are not written."""
-    words = ["./run_all.sh"]
-    for name, default in _defaults(open_study).items():
-        if name in parameters and parameters[name] != default:
-            words.append(f"--{name.lower().replace('_', '-')}")
-            if parameters[name] is not True:
-                words.append(shlex.quote(str(parameters[name])))
-    return " ".join([*words, *([] if number is None else ["--only", f"{number:02d}"])])
 
 
 def without_places(text: str, parameters: dict[str, Any]) -> str:
@@ -93,12 +80,6 @@ def without_places(text: str, parameters: dict[str, Any]) -> str:
         # Not within a longer path, nor within base64.
         text = re.sub(rf"(?<![\w+/=.-]){re.escape(place)}/", "", text)
     return text
-
-
-def _defaults(function) -> dict[str, Any]:
-    import inspect
-
-    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
 
 
 def _copy_smaller(source: Path, target: Path) -> None:
@@ -152,20 +133,19 @@ def _write(folder: Path, outputs: Path, found: list[notebook.Page], photos: bool
         (folder / f"{page.name}.html").write_text(told(html), encoding="utf-8")
 
     manifest = _manifest(folder, outputs, found, newest)
-    html = templates.get_template("index.html.j2").render(
-        pages=found,
-        current=None,
-        explorer=explored,
-        original=original_page.summary(recomputed) if recomputed else "",
-        banner=newest.tagged.get("study", ""),
-        headline=next((page.tagged["headline"] for page in reversed(found) if "headline" in page.tagged), None),
-        figures=[figure | {"page": page} for page in found for figure in page.key_figures],
-        unfinished=state.unfinished,
-        stale=list(state.stale),
-        command=manifest["command"],
-        missing=[name for name in state.expected if name not in {*(page.name for page in found), *state.stale}],
-        date=manifest["rendered"].replace("T", " ").replace("+00:00", " UTC"),
-        commit=manifest["commit"],
+    html = index.html(
+        found,
+        index.About(
+            command=manifest["command"],
+            date=manifest["rendered"].replace("T", " ").replace("+00:00", " UTC"),
+            commit=manifest["commit"],
+            unfinished=state.unfinished,
+            stale=state.stale,
+            missing=[name for name in state.expected if name not in {*(page.name for page in found), *state.stale}],
+            explorer=explored,
+            original=original_page.summary(recomputed) if recomputed else "",
+        ),
+        folder / "tables",
     )
     (folder / "index.html").write_text(told(html), encoding="utf-8")
     files.write_text(folder / "manifest.json", told(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"))
@@ -195,7 +175,7 @@ def _manifest(folder: Path, outputs: Path, found: list[notebook.Page], newest: n
     return {
         "rendered": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "command": command(newest.record["parameters"]),
+        "command": commands.study(newest.record["parameters"]),
         "study": newest.record.get("study") or _study(outputs),
         "parameters": newest.record["parameters"],
         "machine": files.describe_machine(),
