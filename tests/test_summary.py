@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tagging_lib.data.corrections import NONE
 from tagging_lib.evaluation import metrics, thresholds, uncertainty
 from tagging_lib.report import abstract, figures, tables
 from tagging_lib.runs import original, rows
@@ -63,14 +64,14 @@ def study(names, *, rehearsed=(), labels=LABELS, photos=1200) -> SimpleNamespace
     def finished(asked=None):
         return [results[name] for name in results if asked is None or name in asked]
 
-    corpus = SimpleNamespace(name="c", fingerprint="f", labels=labels, left_out=(), __len__=None)
+    corpus = SimpleNamespace(name="c", fingerprint="f", labels=labels, left_out=(), photos=(), corrections=NONE, __len__=None)
     corpus = type("Corpus", (), {**vars(corpus), "__len__": lambda self: photos})()
     made = SimpleNamespace(
         corpus=corpus,
         labels=labels,
         profile=SimpleNamespace(name="cpu", toy=bool(rehearsed)),
         setting=SimpleNamespace(device="cpu", weights_folder=None),
-        split=SimpleNamespace(rule="random", seed=42, fingerprint="s"),
+        split=SimpleNamespace(rule="random", seed=42, fingerprint="s", train=(), validation=(), test=()),
         seed=42,
         seeds=[42],
         n_seeds=1,
