@@ -24,7 +24,9 @@ import numpy as np
 from benchmarks import material
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
-from tagging_lib.inference.predict import predict_photos
+from tagging_lib.inference import giving, predict
+from tagging_lib.inference.looking import Looker
+from tagging_lib.inference.sources import open_sources
 from tagging_lib.models.preprocessing import IMAGENET
 from tagging_lib.training import features, fit
 from tagging_lib.training.batches import PhotoBatches
@@ -84,8 +86,11 @@ def frozen_features(made: Path, scratch: Path) -> None:
 
 
 def predicting(made: Path, scratch: Path) -> None:
-    """JPEG files to a CSV of tags."""
-    predict_photos(made / "model", open_photos(made / "images"), outputs=scratch)
+    """JPEG files to a CSV of tags, as `tagging predict` does it."""
+    looker = Looker(made / "model")
+    (source,) = open_sources([made / "images"], scratch / "data")
+    plan = predict.tag(looker, source, scratch / "out")
+    predict.write_plan(plan, giving.choose(made / "model", looker.described), scratch / "out")
 
 
 KINDS: dict[str, Callable[[Path, Path], None]] = {
