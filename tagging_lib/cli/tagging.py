@@ -66,6 +66,7 @@ def predict(
     No photo is ever written to. A second run with --xmp takes away tags that an earlier one gave, and no others. Answers are kept
     in OUT/shards as they come: a call that was killed continues, one with another threshold looks at no photo again.
     """
+    from tagging_lib.inference import folder as folders
     from tagging_lib.inference import predict as predicting
     from tagging_lib.inference import shards
     from tagging_lib.inference.giving import choose
@@ -73,7 +74,6 @@ def predict(
     from tagging_lib.inference.sources import open_sources
     from tagging_lib.inference.writing import check_format
     from tagging_lib.models import device as devices
-    from tagging_lib.runs import kept
 
     check_format(format)
     share = shards.share_of(shard) if shard else (1, 1)
@@ -82,7 +82,7 @@ def predict(
     found = open_sources(photos, data)
     for source in found:
         _refuse_beside(source, xmp=xmp, sidecars=sidecars)
-    folder = Path(model) if (Path(model) / "model.json").exists() else kept.run_folder(model, Path(outputs))
+    folder = folders.find(model, Path(outputs))
     looker = Looker(folder, devices.choose(device))
     wanted = choose(folder, looker.described, threshold=threshold, precision=precision, min_photos=min_photos)
     for source, target in zip(found, _targets(found, out), strict=True):

@@ -11,6 +11,7 @@ import typer
 from tagging_lib.cli.app import app, say
 from tagging_lib.cli.options import (
     Corpus_,
+    Corrections,
     DataFolder,
     Device,
     Groups,
@@ -50,6 +51,7 @@ def train(
     layout: Layout = "",
     separator: Separator = "",
     relabel: Relabel = "",
+    corrections: Corrections = "",
     min_photos: MinPhotos = 0,
     groups: Groups = "",
     read: Read = None,
@@ -71,7 +73,7 @@ def train(
     from tagging_lib.runs.run import run
     from tagging_lib.study.opening import open_study
 
-    asked = reading(layout, separator, relabel, min_photos, read, groups)
+    asked = reading(layout, separator, relabel, min_photos, read, groups, corrections)
     study = open_study(
         CORPUS=corpus,
         PROFILE=profile,

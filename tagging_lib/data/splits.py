@@ -74,7 +74,8 @@ def split(
         order = np.random.default_rng(seed).permutation(n)
         parts = cut(order, sizes, np.arange(n) if groups is None else groups)
     else:
-        parts = _stratified(corpus.targets, seed, fractions)
+        # By the labels as read: a correction moves no photo into another part.
+        parts = _stratified(corpus.as_read.targets, seed, fractions)
         if groups is not None:
             parts = _joined(parts, groups)
     if not all(map(len, parts)):
@@ -140,13 +141,18 @@ def _stratified(targets: np.ndarray, seed: int, fractions: tuple[float, float, f
     return [train, rest[validation], rest[test]]
 
 
+def part_of_photos(split: Split, corpus: Corpus) -> dict[str, str]:
+    """`train`, `validation` or `test` for each photo's path."""
+    return {corpus.photos[row]: part for part in PARTS for row in getattr(split, part)}
+
+
 def write_csv(split: Split, corpus: Corpus, path: Path) -> None:
     """One line a photo: its path and the part it belongs to."""
-    part_of = {int(row): part for part in PARTS for row in getattr(split, part)}
+    part_of = part_of_photos(split, corpus)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "part"])
-    writer.writerows((photo, part_of[row]) for row, photo in enumerate(corpus.photos))
+    writer.writerows((photo, part_of[photo]) for photo in corpus.photos)
     files.write_text(path, text.getvalue())
 
 

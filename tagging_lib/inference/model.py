@@ -9,19 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from tagging_lib.data import pixels
 from tagging_lib.data.corpus import Corpus, open_photos
-from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
-from tagging_lib.inference import folder
-from tagging_lib.inference import predict as answers
+from tagging_lib.inference import folder, predict
+from tagging_lib.inference.looking import Looker
 from tagging_lib.models import device as devices
-from tagging_lib.models import predict
-from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.models.tagger import Tagger
-from tagging_lib.training.batches import PhotoBatches
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +22,20 @@ class Model:
     """A network that stays loaded, with what it needs to tag photos.
 
     Attributes:
-        folder: where it came from.
-        device: where the network is.
-        description: what the folder says of it: row, title, labels, threshold, network, sha256.
+        looker: the network on its device.
     """
 
-    folder: Path
-    tagger: Tagger
-    device: str
-    description: dict[str, Any]
+    looker: Looker
+
+    @property
+    def folder(self) -> Path:
+        """Where it came from."""
+        return self.looker.model
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the folder says of it: row, title, labels, threshold, network, sha256."""
+        return self.looker.described
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -65,20 +63,9 @@ class Model:
         if threshold is not None and not 0 < threshold <= 1:
             raise TaggingError(f"threshold is {threshold}: choose a probability above 0 and at most 1")
         opened = _opened(photos)
+        found = self.looker.of_photos(opened) if len(opened) else np.zeros((0, len(self.labels)), dtype=np.float32)
         described = self.description if threshold is None else self.description | {"threshold": threshold}
-        return answers.tagged(opened, self._probabilities(opened), described)
-
-    def _probabilities(self, photos: Corpus) -> np.ndarray:
-        """float32 (N, L)."""
-        spec = self.description["network"]
-        stored = spec["preprocessing"]
-        preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
-        found = [np.zeros((0, len(self.labels)), dtype=np.float32)]
-        for block in pixels.blocks(photos, spec["kept_side"], Framing(spec["framing"])):
-            nothing = np.zeros((len(block), len(self.labels)), dtype=np.uint8)
-            batches = PhotoBatches(block, nothing, preprocessing, side=spec["side"], device=self.device)
-            found.append(predict.predict(self.tagger, batches, np.arange(len(block))))
-        return np.concatenate(found)
+        return predict.tagged(opened, found, described)
 
 
 def load(model: str | Path, *, outputs: str | Path = "outputs", device: str = "auto") -> Model:
@@ -91,11 +78,7 @@ def load(model: str | Path, *, outputs: str | Path = "outputs", device: str = "a
     Raises:
         TaggingError: there is no such model, or it is damaged.
     """
-    found = folder.find(model, Path(outputs))
-    chosen = devices.choose(device)
-    devices.prepare(devices.kind_of(chosen))
-    tagger, described = folder.load(found)
-    return Model(found, tagger.to(chosen).to(memory_format=torch.channels_last), chosen, described)
+    return Model(Looker(folder.find(model, Path(outputs)), devices.choose(device)))
 
 
 def _opened(photos: str | Path | Iterable[str | Path]) -> Corpus:
