@@ -56,6 +56,7 @@ def train(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Train one row of the study and print its test score."""
+    from tagging_lib.models import ranks
     from tagging_lib.report import tables
     from tagging_lib.runs import rows
     from tagging_lib.runs.changes import change
@@ -81,6 +82,8 @@ def train(
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
     experiment = study.profile.scaled(chosen.with_seed(seed + training - 1))
     result = run(change(experiment, changes or []), study.setting)
+    if not ranks.is_writer():
+        return
     mark_apart(result.kept)
     score = result.score("test")
     say(
