@@ -7,6 +7,7 @@ rank busy.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,10 @@ from torch.overrides import TorchFunctionMode
 from tagging_lib.models import ranks
 from tagging_lib.models.tagger import trainable_parameters
 
+# Statistics of batch norms are the same on all ranks already, and need not be sent before each step.
+_KNOWN = inspect.signature(nn.parallel.DistributedDataParallel).parameters
+BUFFERS = "forward_sync_buffers" if "forward_sync_buffers" in _KNOWN else "broadcast_buffers"  # its name until torch 2.14
+
 
 def wrapped(module: nn.Module) -> nn.Module:
     """The module for an epoch of training steps; all ranks begin it with the weights of rank 0.
@@ -28,8 +33,8 @@ def wrapped(module: nn.Module) -> nn.Module:
     """
     if ranks.world() == 1 or not trainable_parameters(module):
         return module
-    # A network may hold weights that its answer does not depend on; without gradients, they stay as they are.
-    return nn.parallel.DistributedDataParallel(module, broadcast_buffers=False, find_unused_parameters=True)
+    # A static graph may hold weights that the answer does not depend on: without gradients, they stay as they are.
+    return nn.parallel.DistributedDataParallel(module, static_graph=True, **{BUFFERS: False})  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -53,7 +58,7 @@ class _WholeBatch(TorchFunctionMode):
         super().__init__()
         self.idle = idle
 
-    def __torch_function__(self, function, types, args=(), kwargs=None) -> Any:  # noqa: ANN001
+    def __torch_function__(self, function, types, args=(), kwargs=None) -> Any:
         if function is F.batch_norm:
             return _batch_norm(self.idle, *args, **(kwargs or {}))
         return function(*args, **(kwargs or {}))
@@ -101,13 +106,13 @@ class _Normalise(torch.autograd.Function):
     """Normalisation by moments of the whole batch, through which the gradient flows as well (Ioffe and Szegedy, ICML 2015)."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, mean, var, count, eps, idle):  # noqa: ANN001, ANN205
+    def forward(ctx, x, weight, bias, mean, var, count, eps, idle):
         ctx.save_for_backward(x, weight, mean, var, count)
         ctx.eps, ctx.idle = eps, idle
         return torch.native_batch_norm(x, weight, bias, mean, var, False, 0.0, eps)[0]
 
     @staticmethod
-    def backward(ctx, grad):  # noqa: ANN001, ANN205
+    def backward(ctx, grad):
         x, weight, mean, var, count = ctx.saved_tensors
         # As for moments that are given: what is missing is that they depend on every photo of the batch.
         wanted = [True, True, True]
@@ -116,6 +121,8 @@ class _Normalise(torch.autograd.Function):
         )
         both = torch.stack([of_weight, of_bias])
         sums = ranks.summed(0 * both if ctx.idle else both.clone()) / count
+        if ctx.idle:  # no moment depends on a photo that does not count
+            return torch.zeros_like(x), 0 * of_weight, 0 * of_bias, None, None, None, None, None
         scale = (var + ctx.eps).rsqrt()
         slope = weight * sums[0] * scale.square()
         shift = weight * sums[1] * scale - slope * mean
