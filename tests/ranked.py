@@ -1,4 +1,4 @@
-"""What each rank does in `test_ranks.py`, as `torchrun -m tests.ranked FOLDER`; by itself it is the one process to compare with."""
+"""What each rank does in `test_ranks.py`: `torchrun -m tests.ranked FOLDER`; without torchrun it is what they must equal."""
 
 from __future__ import annotations
 
@@ -34,14 +34,22 @@ RECIPES = {
 }
 
 
-def network() -> nn.Module:
+class Network(nn.Module):
     """Batch norms over areas and over photos alone, and weights that the answer does not depend on."""
+
+    def __init__(self):
+        super().__init__()
+        convolutions = (nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.used = nn.Sequential(*convolutions, nn.Linear(32, 8), nn.BatchNorm1d(8, momentum=0.3), nn.Linear(8, LABELS))
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.used(x)
+
+
+def network() -> nn.Module:
     torch.manual_seed(5)
-    convolutions = (nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
-    found = nn.Sequential(*convolutions, nn.Linear(32, 8), nn.BatchNorm1d(8, momentum=0.3), nn.Linear(8, LABELS))
-    found.unused = nn.Linear(3, 3)
-    found.forward = lambda x: nn.Sequential.forward(nn.Sequential(*list(found)[:8]), x)  # type: ignore[method-assign]
-    return found.to(memory_format=torch.channels_last)
+    return Network().to(memory_format=torch.channels_last)
 
 
 def material(name: str):

@@ -83,8 +83,9 @@ def _batch_norm(
     if running_mean is not None and running_var is not None:
         running_mean.lerp_(mean, momentum)
         running_var.lerp_(var * (count / (count - 1)), momentum)
-    ones = torch.ones_like(mean)
-    return _Normalise.apply(x, ones if weight is None else weight, 0 * ones if bias is None else bias, mean, var, count, eps, idle)
+    weight = torch.ones_like(mean) if weight is None else weight
+    bias = torch.zeros_like(mean) if bias is None else bias
+    return _Normalise.apply(x, weight, bias, mean, var, count, eps, idle)
 
 
 def _moments(x: Tensor, idle: bool) -> tuple[Tensor, Tensor, Tensor]:

@@ -46,7 +46,7 @@ def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
 
 
 def key(experiment: Experiment, setting: Setting) -> str:
-    """The key of a row: experiment, corpus, split, decoded photos, weights, device, declared versions, libraries; how many ranks."""
+    """The key of a row: experiment, corpus, split, decoded photos, weights, device, declared versions, libraries, ranks."""
     described = dataclasses.asdict(experiment)
     for word in WORDS:
         described.pop(word)

@@ -222,7 +222,7 @@ def _train_epoch(course: _Course, batches: Batches, train: np.ndarray, epoch: in
     network = together.wrapped(course.module)
     total: Tensor | float = 0.0
     seen = 0
-    for step, (x, y, weight) in enumerate(_steps_of(course, batches, train, epoch)):
+    for x, y, weight in _steps_of(course, batches, train, epoch):
         course.optimizer.zero_grad(set_to_none=True)
         with together.whole_batch_norms(idle=weight == 0):
             loss = course.loss_of(network(x), y)
