@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import growth, material, references
+from benchmarks import growth, material, references, several
 from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
@@ -46,12 +46,13 @@ class Scale:
     predictor: str = "timm:mobilenetv1_100"
     growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
+    judged: int = 1_001
     repeats: int = 3
 
 
 TOY = Scale(
     side=32, steps=2, batch_size=8, decoded=40, features=24, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
-    growth=16, growth_factors=(1, 5), networks=("resnet18",), predictor="resnet18", repeats=1,
+    growth=16, growth_factors=(1, 5), networks=("resnet18",), predictor="resnet18", judged=21, repeats=1,
 )  # fmt: skip
 
 
@@ -260,6 +261,11 @@ def growing(scale: Scale, scratch: Path) -> list[Row]:
     return rows
 
 
+def ranks(scale: Scale, scratch: Path) -> list[Row]:
+    """Two processes that train one network together, against one; and what one, two and three of them count."""
+    return several.rows(scale.side, scale.steps, scale.batch_size, scale.judged, scale.repeats, scratch)
+
+
 ROWS = {
     "epoch": epoch,
     "decoding": decoding,
@@ -269,4 +275,5 @@ ROWS = {
     "predict": predicting,
     "import": importing,
     "growth": growing,
+    "ranks": ranks,
 }

@@ -29,6 +29,8 @@ WANTED = (
     "frozen features: peak memory",
     "predict: seconds a photo",
     "predict: peak memory",
+    "two ranks of one core ÷ one rank of one core, ResNet-18 epoch",
+    "ranks 1, 2, 3 on 21 test photos: share of confusion counts that are the same",
     "epoch ÷ pure loop, resnet18, batch 16",
     "the original's recipe for resnet18 from a fresh process, 1 epochs",
     "the original's way ÷ ours, an epoch of resnet18",
@@ -62,12 +64,12 @@ def test_the_targets_are_those_of_the_issue():
     assert (cuda.Scale().recipe_network, cuda.Scale().recipe_epochs, cuda.Scale().corpus) == ("resnet152", 25, 20_000)
     scale = cpu.Scale()
     assert (scale.side, scale.decoded, scale.head_photos, scale.head_epochs, scale.predicted) == (128, 20_000, 12_000, 25, 5_000)
-    assert scale.growth_factors == (1, 5, 25)
+    assert (scale.growth_factors, scale.judged) == ((1, 5, 25), 1_001)
 
 
 def test_the_rows_carry_their_targets(toy):
     targets = [row["target"] for row in toy["rows"]]
-    assert targets == [1.10, 1.3, 1.05, 10, None, 1.10, 0.5, 0.5, *[cpu.GROWTH] * 8, 1.10, 90, 10]
+    assert targets == [1.10, 1.3, 1.05, 10, None, 1.10, 0.5, 0.5, *[cpu.GROWTH] * 8, 0.58, 1.0, 1.10, 90, 10]
 
 
 def test_a_missed_target_is_said_and_is_no_failure(monkeypatch, capsys):
