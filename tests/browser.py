@@ -104,9 +104,9 @@ class Browser:
             if "method" in message:
                 self.events.append(message)
 
-    def tab(self, url: str, width: int = 1280, height: int = 800) -> Tab:
-        """A new tab that has loaded the address."""
-        return Tab(self, url, width, height)
+    def tab(self, url: str, width: int = 1280, height: int = 800, before: str = "") -> Tab:
+        """A new tab that has loaded the address; `before` is a script that runs before the page's own."""
+        return Tab(self, url, width, height, before)
 
     def close(self) -> None:
         try:
@@ -121,13 +121,15 @@ class Browser:
 class Tab:
     """One page. What the page logs, throws and asks the network for is kept."""
 
-    def __init__(self, browser: Browser, url: str, width: int, height: int) -> None:
+    def __init__(self, browser: Browser, url: str, width: int, height: int, before: str = "") -> None:
         self.browser = browser
         self.target = browser.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.resize(width, height)
+        if before:
+            self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         self.go(url)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -157,8 +159,9 @@ class Tab:
         self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
 
     def press(self, key: str, *, ctrl: bool = False) -> None:
-        code: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": KEYS[key], "modifiers": 2 if ctrl else 0}
-        text = {"Enter": "\r"}.get(key)
+        number = KEYS[key] if key in KEYS else ord(key.upper())
+        code: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": number, "modifiers": 2 if ctrl else 0}
+        text = {"Enter": "\r"}.get(key, "" if key in KEYS else key)
         self.call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **code, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", type="keyUp", **code)
         self.settle()
@@ -197,6 +200,10 @@ class Tab:
     def download(self, selector: str) -> bytes:
         """The file that a click on the element saves."""
         self.click(selector)
+        return self.downloaded()
+
+    def downloaded(self) -> bytes:
+        """The file whose saving has just begun."""
         begun = self.browser.wait("Browser.downloadWillBegin")
         done = {"completed", "canceled"}
         ended = self.browser.wait(

@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tagging_lib.cli.app import app, say
 from tagging_lib.cli.options import (
     CorpusPath,
+    Corrections,
     DataFolder,
     Layout,
     MinPhotos,
     Read,
     Relabel,
+    Seed,
     Separator,
     SkipBroken,
+    SplitRule,
     reading,
 )
+from tagging_lib.errors import TaggingError
+
+if TYPE_CHECKING:
+    from tagging_lib.data.corpus import Corpus
 
 
 @app.command()
@@ -41,11 +48,14 @@ def check(
     layout: Layout = "",
     separator: Separator = "",
     relabel: Relabel = "",
+    corrections: Corrections = "",
     min_photos: MinPhotos = 0,
     read: Read = None,
     fix: Annotated[Path | None, typer.Option("--fix", help="Write suspicious labels to a table, for --relabel.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print layout, labels with counts and problems as JSON.")] = False,
     photos: Annotated[bool, typer.Option("--photos", help="As JSON, with each photo and its labels as read.")] = False,
+    split: SplitRule = "random",
+    seed: Seed = 42,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
 ) -> None:
@@ -53,14 +63,19 @@ def check(
     from tagging_lib.data.corpus import inspect
     from tagging_lib.data.readers.reading import options_of
 
-    asked = options_of(reading(layout, separator, relabel, min_photos, read)).skipping(skip_broken)
+    asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections=corrections)).skipping(skip_broken)
     found = inspect(corpus, data_dir=data, options=asked)
     if fix is not None:
         found.write_fixes(fix)
     if as_json or photos:
-        say(json.dumps(found.as_json(photos=photos), indent=1, ensure_ascii=False))
+        answer = found.as_json(photos=photos)
+        if found.corpus.corrections:
+            answer["corrections"] = found.corpus.corrections.as_json(_part_of(found.corpus, split, seed, asked.groups, data))
+        say(json.dumps(answer, indent=1, ensure_ascii=False))
     else:
         say(f"read as: {found.corpus.read_as}; {len(found.corpus)} photos, {len(found.corpus.labels)} labels")
+        if found.corpus.corrections:
+            say(f"corrections: {found.corpus.corrections.sentence(_part_of(found.corpus, split, seed, asked.groups, data))}")
         for problem in found.problems:
             say(str(problem))
         counted = Counter(problem.level for problem in found.problems)
@@ -77,9 +92,28 @@ def check(
         raise typer.Exit(1)
 
 
+def _part_of(corpus: Corpus, rule: str, seed: int, groups: str, data: Path) -> dict[str, str]:
+    """The part of each photo in the split of a study; nothing of a corpus that no study could split as it is."""
+    from tagging_lib.data import pixels, splits, twins
+    from tagging_lib.data.decoding import Framing
+
+    try:
+        shown = pixels.Decoded(corpus.as_read, data / "cache").at(pixels.SIDE, Framing.CROP)
+        together = twins.together(corpus, groups, shown)
+        return splits.part_of_photos(splits.split(corpus, seed, rule, groups=together), corpus)
+    except TaggingError:
+        return {}  # broken photos, say, which the answer names anyway
+
+
 @app.command()
 def prepare(
     corpus: CorpusPath,
+    layout: Layout = "",
+    separator: Separator = "",
+    relabel: Relabel = "",
+    corrections: Corrections = "",
+    min_photos: MinPhotos = 0,
+    read: Read = None,
     side: Annotated[int, typer.Option(min=8, help="Pixels along the edge of the decoded photos.")] = 128,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
@@ -87,7 +121,9 @@ def prepare(
     """Unpack or download a corpus and decode its photos once, so that everything later starts at once."""
     from tagging_lib.data import pixels
     from tagging_lib.data.corpus import Corpus
+    from tagging_lib.data.readers.reading import options_of
 
-    opened = Corpus.open(corpus, data_dir=data, skip_broken=skip_broken)
-    decoded = pixels.load(opened, side, cache_dir=data / "cache")
+    asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections=corrections))
+    opened = Corpus.open(corpus, data_dir=data, skip_broken=skip_broken, options=asked)
+    decoded = pixels.load(opened.as_read, side, cache_dir=data / "cache")
     say(f"{opened.name}: {len(opened)} photos, {len(opened.labels)} labels, {decoded.nbytes / 1e6:.0f} MB decoded")

@@ -30,6 +30,9 @@ Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and of the 
 Layout = Annotated[str, typer.Option("--layout", help="How the corpus is laid out; found by itself where one layout fits.")]
 Separator = Annotated[str, typer.Option("--separator", help="What stands between the labels of a cell of a table.")]
 Relabel = Annotated[str, typer.Option("--relabel", help="A CSV of the columns label, becomes; `check --fix` writes one.")]
+Corrections = Annotated[
+    str, typer.Option("--corrections", help="What the error explorer exported: a CSV, or several joined by commas.")
+]
 MinPhotos = Annotated[int, typer.Option("--min-photos", min=0, help="Leave out labels on fewer photos.")]
 Groups = Annotated[
     str, typer.Option("--groups", help="What stays in one part of the split: found (twins; the default), folder, none, a column.")
@@ -40,9 +43,18 @@ Read = Annotated[
 ]
 
 
-def reading(layout: str, separator: str, relabel: str, min_photos: int, more: list[str] | None, groups: str = "") -> str:
+def reading(
+    layout: str,
+    separator: str,
+    relabel: str,
+    min_photos: int,
+    more: list[str] | None,
+    groups: str = "",
+    corrections: str = "",
+) -> str:
     """What was asked of reading, in one line as notebooks take it: name=value words, quoted as in a shell."""
-    given = {"layout": layout, "separator": separator, "relabel": relabel, "min_photos": min_photos or "", "groups": groups}
+    given = {"layout": layout, "separator": separator, "relabel": relabel, "corrections": corrections}
+    given |= {"min_photos": str(min_photos or ""), "groups": groups}
     words = []
     for line in more or ():  # one pair, whatever its value holds, or several as a report's command has them
         several = shlex.split(line)

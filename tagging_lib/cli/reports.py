@@ -12,6 +12,7 @@ import typer
 from tagging_lib.cli.app import app, say
 from tagging_lib.cli.options import (
     Corpus_,
+    Corrections,
     DataFolder,
     Device,
     Groups,
@@ -116,6 +117,7 @@ def run_study(
     layout: Layout = "",
     separator: Separator = "",
     relabel: Relabel = "",
+    corrections: Corrections = "",
     min_photos: MinPhotos = 0,
     groups: Groups = "",
     read: Read = None,
@@ -143,7 +145,7 @@ def run_study(
         "TEST_PHOTOS": test_photos,
         "SPLIT": split,
         "SKIP_BROKEN": skip_broken,
-        "READ": reading(layout, separator, relabel, min_photos, read, groups),
+        "READ": reading(layout, separator, relabel, min_photos, read, groups, corrections),
     }
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)

@@ -8,10 +8,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import stat as stat_module
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from tagging_lib import files
-from tagging_lib.data import layouts, quality, relabel
+from tagging_lib.data import corrections, digest, layouts, quality, relabel
+from tagging_lib.data.corrections import Corrections
 from tagging_lib.data.locate import MIRFLICKR, SAMPLE, SAMPLE_TEST, locate
 from tagging_lib.data.readers.photos import NUMBERED, photos_below, unread_below
 from tagging_lib.data.readers.reading import AS_FOUND, LAYOUTS, Problem, ReadOptions, Written
@@ -57,6 +56,7 @@ class Corpus:
         groups: of each photo as the corpus names it, where a column of groups was asked for; else empty.
         written: how the labels stood there.
         labels_left_out: labels on fewer photos than `min_photos`.
+        corrections: what people have said of single labels, which `targets` follow.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Corpus:
     written: Written = Written.NAMES
     labels_left_out: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    corrections: Corrections = corrections.NONE
 
     @classmethod
     def open(
@@ -132,36 +133,16 @@ class Corpus:
         hashed = hashlib.sha256()
         for label in self.labels:
             hashed.update(f"{label}\n".encode())
-        hashed.update(np.ascontiguousarray(self.targets).tobytes() + self._photo_digest().encode())
+        hashed.update(np.ascontiguousarray(self.targets).tobytes() + digest.of_photos(self.root, self.photos).encode())
         return hashed.hexdigest()[:16]
 
-    def _photo_digest(self) -> str:
-        listing = hashlib.sha256()
-        for photo in self.photos:
-            try:
-                stat = os.stat(f"{self.root}/{photo}")
-            except OSError as error:
-                raise TaggingError(f"{self.root}/{photo} cannot be read ({error.strerror}): restore it") from error
-            if not stat_module.S_ISREG(stat.st_mode):
-                raise TaggingError(f"{self.root}/{photo} is no file: replace or remove it")
-            listing.update(f"{photo}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        store = self.root.parent / f".{self.root.name}.digest.json"
-        try:
-            known = files.read_sealed(store)
-            if known["listing"] == listing.hexdigest():
-                return known["photos"]
-        except (OSError, TaggingError, KeyError):
-            pass  # absent or unreadable: hash again
-        content = hashlib.sha256()
-        for photo in self.photos:
-            try:
-                digest = files.sha256(self.root / photo)
-            except OSError as error:
-                raise TaggingError(f"{self.root}/{photo} cannot be read ({error.strerror}): restore it") from error
-            content.update(photo.encode() + b"\0" + bytes.fromhex(digest))
-        with suppress(TaggingError, OSError):  # beside a read-only corpus nothing is kept: it is hashed anew each time
-            files.write_sealed(store, {"listing": listing.hexdigest(), "photos": content.hexdigest()})
-        return content.hexdigest()
+    @cached_property
+    def as_read(self) -> Corpus:
+        """The same corpus without its corrections: what hangs on its photos alone is kept under this one's fingerprint."""
+        if not self.corrections.changed:
+            return self
+        targets = corrections.as_read(self.targets, self.photos, self.labels, self.corrections)
+        return replace(self, targets=targets, corrections=corrections.NONE)
 
 
 def _opened(path: Given, data_dir: Path, name: str | None, options: ReadOptions) -> Corpus:
@@ -176,6 +157,9 @@ def _opened(path: Given, data_dir: Path, name: str | None, options: ReadOptions)
     if options.relabel:
         table = relabel.read_table(options.relabel)
         reading, confirmed = relabel.apply(reading, table), table.confirmed
+    said = corrections.NONE
+    if options.corrections:
+        reading, said = corrections.apply(reading, root, options.corrections)
     reading, rare = relabel.without_rare(reading, options.min_photos)
     corpus = Corpus(
         name or root.name,
@@ -191,6 +175,7 @@ def _opened(path: Given, data_dir: Path, name: str | None, options: ReadOptions)
         reading.written,
         rare,
         reading.groups,
+        said.on(reading.photos, reading.labels),
     )
     doubtful = quality.label_problems(
         corpus.counts, reading.written, confirmed=confirmed, paths=options.hierarchy != "leaf"
@@ -208,7 +193,7 @@ def without_broken(corpus: Corpus, *, data_dir: Path) -> Corpus:
     """
     unreadable = {row: "cannot be read" for row in range(len(corpus)) if not os.access(corpus.path(row), os.R_OK)}
     corpus = _without(corpus, unreadable)
-    note = data_dir / "cache" / f"{corpus.name}-{corpus.fingerprint}.broken.json"
+    note = data_dir / "cache" / f"{corpus.name}-{corpus.as_read.fingerprint}.broken.json"
     try:
         found = {int(row): str(what) for row, what in files.read_sealed(note)["broken"]}
     except (OSError, TaggingError, KeyError):
@@ -226,14 +211,16 @@ def _without(corpus: Corpus, broken: dict[int, str]) -> Corpus:
     if len(kept) == 0:
         raise TaggingError(f"{corpus.root}: no photo can be read, first {corpus.photos[0]}, which {broken[0]}")
     added = [Problem(corpus.photos[row], what, "replace or remove it", True, broken=True) for row, what in broken.items()]
+    photos = tuple(corpus.photos[row] for row in kept)
     return replace(
         corpus,
-        photos=tuple(corpus.photos[row] for row in kept),
+        photos=photos,
         numbers=corpus.numbers[kept],
         targets=corpus.targets[kept],
         parts=tuple(corpus.parts[row] for row in kept) if corpus.parts else (),
         groups=tuple(corpus.groups[row] for row in kept) if corpus.groups else (),
         problems=(*corpus.problems, *added),
+        corrections=corpus.corrections.on(photos, corpus.labels),
     )
 
 

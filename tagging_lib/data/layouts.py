@@ -39,6 +39,9 @@ def read(root: Path, options: ReadOptions) -> tuple[str, Reading]:
     if options.groups not in GROUPINGS and not reading.groups:
         choices = ", ".join(GROUPINGS)
         raise TaggingError(f"groups is {options.groups!r}: photos read as {layout} have no such column: choose {choices}")
+    if left := [] if options.corrections else table.corrections_in(root):
+        idle = Problem(left[0].name, "is a file of corrections, which is not applied", "give it as --corrections, or ignore this")
+        reading = replace(reading, problems=(*reading.problems, idle))
     unread = unread_below(root)
     if unread:
         passed_over = Problem(root.name, unread, "convert them to JPEG or TIFF; until then they are passed over")

@@ -72,9 +72,10 @@ def split(
         parts = _given(corpus, seed, fractions)
     elif rule == "random":
         order = np.random.default_rng(seed).permutation(n)
-        parts = _cut(order, sizes, np.arange(n) if groups is None else groups)
+        parts = cut(order, sizes, np.arange(n) if groups is None else groups)
     else:
-        parts = _stratified(corpus.targets, seed, fractions)
+        # By the labels as read: a correction moves no photo into another part.
+        parts = _stratified(corpus.as_read.targets, seed, fractions)
         if groups is not None:
             parts = _joined(parts, groups)
     if not all(map(len, parts)):
@@ -84,8 +85,14 @@ def split(
     return Split(train, validation, test, rule, seed, groups)
 
 
-def _cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.ndarray]:
-    """The photos in the order drawn, each with its group behind it, cut where the parts are full; no group is cut."""
+def cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.ndarray]:
+    """The photos in the order drawn, each with its group behind it, cut where the parts are full; no group is cut.
+
+    Args:
+        order: places in the corpus, int64 (n,).
+        sizes: photos of each part but the last.
+        groups: int64 (N,), of all photos of the corpus, as `twins.together` gives them.
+    """
     drawn = groups[order]
     _, first, group = np.unique(drawn, return_index=True, return_inverse=True)
     start = first[group.ravel()]  # where the first photo of the same group was drawn
@@ -93,7 +100,7 @@ def _cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.nda
     order, start = order[arranged], start[arranged]
     begins = np.searchsorted(start, start)  # where the group begins in the new order
     part_of = np.searchsorted(np.cumsum(sizes), begins, side="right")
-    return [order[part_of == part] for part in range(len(PARTS))]
+    return [order[part_of == part] for part in range(len(sizes) + 1)]
 
 
 def _joined(parts: list[np.ndarray], groups: np.ndarray) -> list[np.ndarray]:
@@ -134,13 +141,18 @@ def _stratified(targets: np.ndarray, seed: int, fractions: tuple[float, float, f
     return [train, rest[validation], rest[test]]
 
 
+def part_of_photos(split: Split, corpus: Corpus) -> dict[str, str]:
+    """`train`, `validation` or `test` for each photo's path."""
+    return {corpus.photos[row]: part for part in PARTS for row in getattr(split, part)}
+
+
 def write_csv(split: Split, corpus: Corpus, path: Path) -> None:
     """One line a photo: its path and the part it belongs to."""
-    part_of = {int(row): part for part in PARTS for row in getattr(split, part)}
+    part_of = part_of_photos(split, corpus)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["photo", "part"])
-    writer.writerows((photo, part_of[row]) for row, photo in enumerate(corpus.photos))
+    writer.writerows((photo, part_of[photo]) for photo in corpus.photos)
     files.write_text(path, text.getvalue())
 
 

@@ -73,10 +73,11 @@ def join() -> None:
 
 
 def leave() -> None:
-    """Say goodbye, when all is done."""
+    """Say goodbye, when nothing is left to be done together: from here on each is a process by itself."""
     global _group
     if _group is not None:
         _group = None
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         dist.destroy_process_group()
 
 

@@ -48,10 +48,14 @@ class Tagger(nn.Module):
         self.in_mixed_precision = not any(isinstance(module, nn.Flatten) for module in list(backbone.children())[:1])
 
     def forward(self, photos: Tensor) -> Tensor:
+        return self.head(self.features(photos))
+
+    def features(self, photos: Tensor) -> Tensor:
+        """What the backbone sees, float32 (N, F)."""
         # Half precision is enough to see, not to answer: its logits would lie on a coarse grid.
         with mixed(photos.device.type) if self.in_mixed_precision else nullcontext():
-            features = self.backbone(photos)
-        return self.head(features.float())
+            found = self.backbone(photos)
+        return found.float()
 
     def for_inference(self) -> Tagger:
         """A copy in evaluation mode that answers the same and faster, and shares what it can; it is not for training."""

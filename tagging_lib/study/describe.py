@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from tagging_lib import files
 from tagging_lib.data.corpus import Corpus
+from tagging_lib.data.splits import part_of_photos
 from tagging_lib.runs.setting import PARTS
 from tagging_lib.study.study import Study
 
@@ -35,6 +37,8 @@ def banner(study: Study) -> str:
         first = "; ".join(f"{_as_code(line.photo)} {line.problem}" for line in left_out[:NAMED_PHOTOS].itertuples())
         more = f"; and {len(left_out) - NAMED_PHOTOS} more" if len(left_out) > NAMED_PHOTOS else ""
         lines.append(f"**Left out** {len(left_out)} broken photos: {first}{more}")
+    if study.corpus.corrections:
+        lines.append(f"**Corrections** {corrected(study, _as_code)}")
     return (TOY if study.profile.toy else "") + "  \n".join(lines)
 
 
@@ -46,6 +50,7 @@ def facts(study: Study) -> dict[str, Any]:
         "photos": len(study.corpus),
         "left_out_photos": len(study.corpus.left_out),
         "labels": list(study.labels),
+        "corrections": study.corpus.corrections.as_json(part_of_photos(study.split, study.corpus)),
         "split": {
             "rule": study.split.rule,
             "seed": study.split.seed,
@@ -62,6 +67,24 @@ def facts(study: Study) -> dict[str, Any]:
 def left_out_photos(corpus: Corpus) -> pd.DataFrame:
     """Broken photos that the study goes on without: photo, problem."""
     return pd.DataFrame([(problem.where, problem.what) for problem in corpus.left_out], columns=["photo", "problem"])
+
+
+def corrected(study: Study, shown: Callable[[str], str] = str) -> str:
+    """In words how many labels of which parts follow corrections; `shown` says how names of files and people are written."""
+    return study.corpus.corrections.sentence(part_of_photos(study.split, study.corpus), shown)
+
+
+def corrections_table(study: Study) -> pd.DataFrame:
+    """Every correction: photo, part, label, value (1, 0 or unsure), what became of it, who, when."""
+    part_of = part_of_photos(study.split, study.corpus)
+    return pd.DataFrame(
+        [
+            (entry.photo, part_of[entry.photo], entry.label, entry.said, became, entry.who, entry.when)
+            for became, entries in study.corpus.corrections.every.items()
+            for entry in entries
+        ],
+        columns=["photo", "part", "label", "value", "became", "who", "when"],
+    )
 
 
 def _as_code(name: str) -> str:

@@ -19,6 +19,7 @@ from tagging_lib.runs.setting import Setting, Unlabelled
 from tagging_lib.study import describe, profiles
 from tagging_lib.study.study import Study
 
+logger = logging.getLogger(__name__)
 NAMED = (SAMPLE, MIRFLICKR)
 
 
@@ -77,8 +78,10 @@ def open_study(
     options = options_of(READ)
     if options.relabel:
         options = dataclasses.replace(options, relabel=placed(str(options.relabel)))
+    if options.corrections:
+        options = dataclasses.replace(options, corrections=tuple(paths_of(str(options.corrections))))
     corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN, options=options)
-    decoded = pixels.Decoded(corpus, data_folder / "cache")
+    decoded = pixels.Decoded(corpus.as_read, data_folder / "cache")
     shown = decoded.at(pixels.SIDE, Framing.CROP)
     groups = twins.together(corpus, options.groups, shown)
     setting = Setting(
@@ -95,6 +98,8 @@ def open_study(
     study = Study(setting, profile, SEED, SEEDS)
     if record:
         _record(study)
+    elif corpus.corrections:
+        logger.info("%s", describe.corrected(study))
     return study
 
 
@@ -106,6 +111,8 @@ def _record(study: Study) -> None:
     splits.write_csv(study.split, study.corpus, study.work / "tables" / "split.csv")
     if study.corpus.left_out:
         study.save_table(describe.left_out_photos(study.corpus), "left_out_photos")
+    if study.corpus.corrections:
+        study.save_table(describe.corrections_table(study), "corrections")
     files.write_json(study.work / "study.json", describe.facts(study))
 
 

@@ -73,9 +73,10 @@ def _code_digest() -> str:
 
 
 def _inputs(parameters: dict[str, Any]) -> dict[str, str]:
-    """Parameters that name files; the table of relabelled labels is among them."""
+    """Parameters that name files; those that change labels are among them."""
     named = {name: parameters.get(name, "") for name in ("CORPUS", "WEIGHTS", "TEST_PHOTOS")}
-    return named | {"RELABEL": str(options_of(parameters.get("READ", "")).relabel)}
+    options = options_of(parameters.get("READ", ""))
+    return named | {"RELABEL": str(options.relabel), "CORRECTIONS": str(options.corrections)}
 
 
 def _state_of(paths: str) -> list[list[Any]]:

@@ -129,6 +129,7 @@ class ReadOptions:
         separator: what stands between the labels of a cell; `none`: a cell is one label; `tab`; empty: found.
         hierarchy: of keywords and of folders in folders: `leaf`, `path` or `all`.
         relabel: a CSV with the columns label, becomes.
+        corrections: CSVs with the columns photo, label, value, who, when: one, several joined by commas, or a list.
         min_photos: labels on fewer photos are left out; 0 keeps those without a photo too.
         skip_broken: photos that cannot be read are left out.
         groups: which photos stay in one part of a split: `found` (twins), `folder`, `none`, or a column of the table.
@@ -144,6 +145,7 @@ class ReadOptions:
     min_photos: int = 0
     skip_broken: bool = False
     groups: str = "found"
+    corrections: str | Path | tuple[Path, ...] = ""
 
     def __post_init__(self) -> None:
         if self.layout and self.layout not in LAYOUTS:

@@ -18,6 +18,9 @@ PARQUET = (".parquet", ".pq")
 DELIMITERS = (",", ";", "\t")
 
 
+CORRECTIONS = frozenset(("photo", "label", "value", "who", "when"))  # columns of what the error explorer exports
+
+
 @dataclass(frozen=True)
 class Table:
     """A table as it stands in its file.
@@ -32,6 +35,11 @@ class Table:
     header: list[str]
     lines: list[int]
     rows: list[list[Any]]
+
+    @property
+    def holds_corrections(self) -> bool:
+        """Whether it says of labels whether they are right, which is no table of labels."""
+        return {name.lower() for name in self.header} >= CORRECTIONS
 
     def where(self, row: int) -> str:
         """File and line of a row."""
@@ -113,10 +121,8 @@ def _of_objects(path: Path, lines: list[int], objects: Sequence[dict[str, Any]])
 
 
 def _parquet(path: Path) -> Table:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise TaggingError(f"{path} needs pyarrow to be read: pip install pyarrow, or save the table as CSV") from error
+    import pyarrow.parquet
+
     try:
         objects = pyarrow.parquet.read_table(path).to_pylist()
     except Exception as error:  # pyarrow has a dozen kinds of its own

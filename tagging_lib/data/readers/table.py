@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tagging_lib.data.readers.reading import (
     reading_of,
     unlisted,
 )
-from tagging_lib.data.readers.rows import PARQUET, TEXT, Table, load
+from tagging_lib.data.readers.rows import CORRECTIONS, PARQUET, TEXT, Table, load
 from tagging_lib.errors import TaggingError
 
 METADATA = "metadata"  # tables of this name are Hugging Face's
@@ -91,6 +92,8 @@ def fitting_tables(
                 continue
             try:
                 table = load(path, options.photo_column)
+                if table.holds_corrections and not options.table:
+                    continue
                 finder = finder or PhotoFinder(root)
                 find = partial(finder.find, below=_below(root, table))
                 columns = find_columns(table.path, table.header, table.rows, options, find)
@@ -100,6 +103,18 @@ def fitting_tables(
             if columns is not None:
                 fitting.append((table, columns))
     return fitting, faults
+
+
+def corrections_in(root: Path) -> list[Path]:
+    """Files in the folder as the error explorer exports them."""
+    found = []
+    for path in sorted(root.glob("*.csv")):
+        with suppress(TaggingError, OSError):  # a damaged table is named by whoever needs it
+            with open(path, encoding="utf-8-sig", errors="replace") as stream:
+                first = stream.readline().lower()
+            if all(name in first for name in CORRECTIONS) and load(path).holds_corrections:
+                found.append(path)
+    return found
 
 
 def nothing_fits(root: Path, options: ReadOptions) -> TaggingError:

@@ -1,29 +1,40 @@
 // The page: what is asked for, written into the address, and the parts that show the answer.
 
-const NOTHING_ASKED = { row: 0, label: ANY, outcomes: 0, from: 0, to: 1, other: -1, difference: "differ", find: "" };
+const NOTHING_ASKED = { row: 0, label: ANY, outcomes: 0, from: 0, to: 1, other: -1, difference: "differ", find: "", check: "" };
 const SORTS = {
   confidence: "confidence",
   probability: "probability",
   wrong: "number of wrong labels",
   difference: "difference between the rows",
+  suspicion: "suspicion",
   number: "photo number",
 };
 const descendsFirst = (sort) => sort !== "number";
 
+// Hand the reader a file.
+function saveFile(text, name) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" })), download: name });
+  link.click();
+  // Later, because a browser may begin to read the file only after this script has ended.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
 class Explorer {
   constructor(study) {
     this.study = study;
+    study.marks = new Marks(study);
     this.images = new Images();
     this.asked = { ...NOTHING_ASKED, sort: study.rows.length ? "confidence" : "number", descending: study.rows.length > 0 };
     this.photos = [];
     this.filters = new Filters(document.getElementById("form"), study, this.asked, () => this.changed());
-    this.view = new PhotoView(document.getElementById("photo"), study, this.images, this.asked);
+    this.view = new PhotoView(document.getElementById("photo"), study, this.images, this.asked, () => this.review.show());
+    this.review = new Review(document.getElementById("review"), document.getElementById("who"), study.marks, () => this.check());
     this.grid = new Grid(document.getElementById("grid"), {
       tile: (photo) => this.tile(photo),
       describe: (photo) => this.describe(photo),
       open: (place) => this.view.open(this.photos, place),
     });
-    this.view.dialog.addEventListener("close", () => this.grid.focus(this.view.place));
+    this.view.dialog.addEventListener("close", () => this.closed());
     this.buildBar();
     addEventListener("hashchange", () => this.follow());
     this.read();
@@ -34,7 +45,7 @@ class Explorer {
     const { study, asked } = this;
     this.count = make("p", { id: "count", role: "status" });
     const sorts = Object.entries(SORTS).filter(([key]) =>
-      key === "number" || (study.rows.length && (key !== "difference" || study.rows.length > 1)));
+      key === "number" || (key === "suspicion" ? study.suspects.length : study.rows.length && (key !== "difference" || study.rows.length > 1)));
     this.sort = make("select", { id: "sort", onchange: (event) => {
       Object.assign(asked, { sort: event.target.value, descending: descendsFirst(event.target.value) });
       this.changed();
@@ -74,12 +85,32 @@ class Explorer {
     this.grid.show(photos);
   }
 
+  // The first photo with a suspected label that is not marked yet, and after it the others by the arrow key.
+  check() {
+    Object.assign(this.asked, NOTHING_ASKED, { row: this.asked.row, check: "open", sort: "suspicion", descending: true });
+    this.changed();
+    if (this.photos.length) this.view.open(this.photos, 0);
+  }
+
+  // Tiles show the new marks, and photos that no longer fit are gone.
+  closed() {
+    const photo = this.view.photos[this.view.place];
+    if (this.asked.check && this.view.touched) this.update();
+    else this.grid.layout(true);
+    this.view.touched = false;
+    const place = this.photos.indexOf(photo);
+    this.grid.focus(place < 0 ? this.view.place : place);
+  }
+
   describe(photo) {
     const { study, asked } = this;
     const answer = study.answer(asked.row);
     const names = (outcomes) => study.labelsWith(answer, photo, outcomes).map((label) => study.labels[label]).join(", ") || "no label";
     const given = answer.row === null ? "" : `; given ${names(GIVEN)}; ${answer.wrong[photo]} wrong`;
-    return `${shortName(study, photo)}: annotated ${names(ANNOTATED)}${given}`;
+    const suspected = study.suspectsOf(photo).map((label) => study.labels[label]);
+    const told = suspected.length ? `; suspected ${suspected.join(", ")}` : "";
+    const marked = study.marks.labelsOf(photo).length;
+    return `${shortName(study, photo)}: annotated ${names(ANNOTATED)}${given}${told}${marked ? `; ${marked} marked` : ""}`;
   }
 
   // A photo, or without photos its highest probabilities; under it the number looked at, and what is wrong.
@@ -90,7 +121,7 @@ class Explorer {
     const picture = this.images.texts.length
       ? make("img", { src: this.images.source(photo), alt: "", draggable: false })
       : make("span", { class: "numbers" }, ...this.highest(photo));
-    const frame = make("span", { class: `picture ${answer.row === null ? "" : wrong ? "wrong" : "right"}` }, picture);
+    const frame = make("span", { class: `picture ${answer.row === null ? "" : wrong ? "wrong" : "right"}` }, picture, ...this.badge(photo));
     const name = make("span", { class: "name" }, shortName(study, photo));
     const line = make("span", { class: "line" }, name);
     const told = answer.row === null
@@ -103,6 +134,14 @@ class Explorer {
       return [make("span", { class: kind }, `${SIGNS[kind]}${study.labels[label]}`), " "];
     });
     return [frame, line, make("span", { class: "marks" }, ...(marks.length ? marks : [make("span", { class: "none" }, none)]))];
+  }
+
+  // How many suspected labels wait here; a tick where something was marked and none waits.
+  badge(photo) {
+    const { study } = this;
+    const open = study.suspectsOf(photo).filter((label) => !study.marks.of(photo, label)).length;
+    if (open) return [make("span", { class: "badge" }, `${open} ?`)];
+    return study.marks.labelsOf(photo).length ? [make("span", { class: "badge done" }, "✓")] : [];
   }
 
   // What the photos are looked at for: the label's probability, or for all labels what they are sorted by.
@@ -135,11 +174,7 @@ class Explorer {
   export() {
     const { study, asked } = this;
     const rows = [asked.row, asked.other].filter((row, i, all) => row in study.rows && all.indexOf(row) === i);
-    const file = new Blob([toCSV(study, this.photos, rows)], { type: "text/csv;charset=utf-8" });
-    const link = make("a", { href: URL.createObjectURL(file), download: "photos.csv" });
-    link.click();
-    // Later, because a browser may begin to read the file only after this script has ended.
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    saveFile(toCSV(study, this.photos, rows), "photos.csv");
   }
 
   // ------------------------------------------------------------ the address
@@ -157,6 +192,7 @@ class Explorer {
     if (asked.other >= 0) words.set("against", name(asked.other));
     if (asked.other >= 0) words.set("where", asked.difference);
     if (asked.find) words.set("photo", asked.find);
+    if (asked.check) words.set("check", asked.check);
     words.set("sort", asked.sort);
     words.set("order", asked.descending ? "falling" : "rising");
     try {
@@ -189,6 +225,7 @@ class Explorer {
       other: row("against", -1),
       difference: Object.hasOwn(DIFFERENCES, words.get("where") ?? "") ? words.get("where") : "differ",
       find: words.get("photo") ?? "",
+      check: this.filters.checks.includes(words.get("check")) ? words.get("check") : "",
       sort,
       descending: words.has("order") ? words.get("order") === "falling" : descendsFirst(sort),
     });

@@ -8,6 +8,12 @@ const COMPARISONS = {
   worse: "second has fewer wrong",
   wrong: "both are wrong",
 };
+const CHECK_NAMES = {
+  "": "all photos",
+  suspected: "with suspected labels",
+  open: "with suspected labels not marked",
+  marked: "with marked labels",
+};
 const FILLED = { [ANY]: "photos with a label", [UNLABELLED]: "photos without a label" };
 const BINS = 25;
 const LABELS_AT_SIGHT = 24;
@@ -34,7 +40,9 @@ class Filters {
     form.append(this.labels(), this.outcomes());
     if (study.rows.length) form.append(this.range());
     if (study.rows.length > 1) form.append(make("fieldset", {}, make("legend", {}, "Against"), other, difference));
-    form.append(field("Photo", find));
+    this.checks = study.suspects.length ? Object.keys(CHECK_NAMES) : ["", "marked"];
+    const check = this.select("check", this.checks.map((key) => option(key, CHECK_NAMES[key])), String);
+    form.append(field("Photo", find), field("Labels to check", check));
     form.append(make("button", { type: "button", class: "reset", onclick: () => this.set({ ...NOTHING_ASKED, row: asked.row }) }, "Clear filters"));
   }
 
@@ -101,7 +109,7 @@ class Filters {
   // Let the controls say what is asked for; `counts` are photos by outcome.
   show(counts) {
     const { form, study, asked } = this;
-    for (const name of ["row", "other", "difference", "find"]) {
+    for (const name of ["row", "other", "difference", "find", "check"]) {
       const control = form.elements[name];
       if (control && document.activeElement !== control) control.value = String(asked[name]);
     }

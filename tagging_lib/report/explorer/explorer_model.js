@@ -118,12 +118,23 @@ class Study {
     this.size = data.numbers.length;
     this.width = data.labels.length;
     this.truth = decodeBits(data.targets, this.size * this.width);
+    this.identity = data.identity ?? data.corpus;
+    this.suspects = data.suspects ?? []; // pairs of photo and label, the most suspicious first
+    this.suspected = new Map();
+    this.suspects.forEach(([photo, label], rank) => {
+      if (!this.suspected.has(photo)) this.suspected.set(photo, { labels: [], rank });
+      this.suspected.get(photo).labels.push(label);
+    });
     this.answers = new Map();
   }
 
   answer(row) {
     if (!this.answers.has(row)) this.answers.set(row, new Answer(this, this.rows[row] ?? null));
     return this.answers.get(row);
+  }
+
+  suspectsOf(photo) {
+    return this.suspected.get(photo)?.labels ?? [];
   }
 
   // Labels whose outcome on the photo is among `outcomes` (bits), as their places.
@@ -162,6 +173,7 @@ function select(study, asked) {
   const bound = (value) => (answer.single ? Math.fround(value) : value);
   const from = bound(asked.from), to = bound(asked.to);
   const found = finder(asked.find);
+  const checks = CHECKS[asked.check];
   const compare = other && DIFFERENCES[asked.difference];
   const counts = [0, 0, 0, 0];
   const photos = [];
@@ -170,7 +182,7 @@ function select(study, asked) {
       const probability = answer.probability(photo, asked.label);
       if (probability < from || probability > to) continue;
     }
-    if (!found(study, photo)) continue;
+    if (!found(study, photo) || !checks(study, photo)) continue;
     if (compare && !compare(answer, other, photo, asked.label)) continue;
     const outcomes = answer.outcomesOf(photo, asked.label);
     for (let outcome = 0; outcome < 4; outcome++) counts[outcome] += (outcomes >> outcome) & 1;
@@ -187,8 +199,9 @@ function ordered(study, asked, answer, other, photos) {
     wrong: (photo) => answer.wrong[photo],
     difference: (photo) => (other ? answer.distance(other, photo, asked.label) : NaN),
     number: (photo) => study.numbers[photo],
+    suspicion: (photo) => -(study.suspected.get(photo)?.rank ?? NaN),
   };
-  const key = answer.row === null ? keys.number : keys[asked.sort];
+  const key = answer.row === null && asked.sort !== "suspicion" ? keys.number : keys[asked.sort];
   const values = new Map(photos.map((photo) => [photo, key(photo)]));
   const sign = asked.descending ? -1 : 1;
   return photos.sort((a, b) => {
@@ -210,10 +223,14 @@ function exactly(value, single) {
   return String(Number(value.toPrecision(9)));
 }
 
+function csv(lines) {
+  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return lines.map((line) => line.map((field) => quoted(String(field))).join(",") + "\n").join("");
+}
+
 // One line a photo, in the order shown, with the answers of `rows`. The columns photo and labels are written as a
 // corpus' own table has them.
 function toCSV(study, photos, rows) {
-  const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   const names = (places) => places.map((label) => study.labels[label]).join(";");
   const columns = ["photo", "number", "labels"];
   for (const row of rows) {
@@ -232,5 +249,5 @@ function toCSV(study, photos, rows) {
     }
     lines.push(line);
   }
-  return lines.map((line) => line.map((field) => quoted(String(field))).join(",") + "\n").join("");
+  return csv(lines);
 }

@@ -26,14 +26,19 @@ function swatch(study, label) {
 }
 
 class PhotoView {
-  constructor(dialog, study, images, asked) {
-    Object.assign(this, { dialog, study, images, asked, photos: [], place: 0 });
+  constructor(dialog, study, images, asked, marked) {
+    Object.assign(this, { dialog, study, images, asked, marked, photos: [], place: 0, touched: false });
+    this.check = new Check(study, asked, (told) => this.mark(told));
+    // What was marked, for those who do not see it; it stays while the rest is drawn anew.
+    this.told = make("p", { id: "told", class: "skip", role: "status", "aria-live": "polite" });
+    dialog.append(this.told);
     this.byProbability = study.width > 24;
     dialog.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step || event.altKey || event.ctrlKey || event.metaKey) return;
+      if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("select")) return;
+      if (step) this.step(step);
+      else if (!this.check.key(event)) return;
       event.preventDefault();
-      this.step(step);
     });
     // A click beside the box, on the backdrop, lands on the dialog itself.
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -42,6 +47,8 @@ class PhotoView {
   open(photos, place) {
     this.photos = photos;
     this.place = place;
+    this.check.open(photos[place]);
+    this.told.textContent = "";
     this.draw();
     if (!this.dialog.open) this.dialog.showModal();
   }
@@ -53,6 +60,12 @@ class PhotoView {
     this.open(this.photos, place);
     const button = this.dialog.querySelector(`[data-step="${focused ?? by}"]`);
     (button.disabled ? this.dialog.querySelector(".close") : button).focus();
+  }
+
+  mark(told) {
+    this.touched = true;
+    this.told.textContent = told;
+    this.marked();
   }
 
   draw() {
@@ -78,8 +91,9 @@ class PhotoView {
     if (this.images.texts.length) {
       parts.append(make("img", { src: this.images.source(photo), alt: `Photo ${name}`, width: 512, height: 512 }));
     }
-    parts.append(make("div", { class: "numbers" }, this.truth(photo), ...this.bars(photo), ...this.rows(photo)));
-    this.dialog.replaceChildren(box);
+    parts.append(make("div", { class: "numbers" }, this.truth(photo), ...this.check.draw(), ...this.bars(photo), ...this.rows(photo)));
+    this.dialog.querySelector(".box")?.remove();
+    this.dialog.prepend(box);
   }
 
   truth(photo) {

@@ -8,7 +8,6 @@ screen of photos sorted by an error lies scattered over all the sheets, and all 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
@@ -22,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
+from tagging_lib.report import embedding
+from tagging_lib.report.embedding import base64_of, json_of
 from tagging_lib.report.figures import style
 from tagging_lib.runs.result import Result
 from tagging_lib.study.study import Study
@@ -33,7 +35,9 @@ from tagging_lib.study.study import Study
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
 FILE = "explorer.html"
-SCRIPTS = ("explorer_model.js", "explorer_grid.js", "explorer_photo.js", "explorer_filters.js", "explorer.js")
+SCRIPTS = tuple(
+    f"explorer{part}.js" for part in ("_model", "_grid", "_marks", "_check", "_photo", "_filters", "")
+)  # each uses those before it
 # A page of this size still opens in a second or two. Numbers come first; photos are made smaller until they fit.
 MOST_BYTES = 38_000_000
 MOST_NUMBER_BYTES = 16_000_000
@@ -81,6 +85,7 @@ def explore(
     *,
     part: str = "test",
     photos: bool = True,
+    suspects: pd.DataFrame | None = None,
 ) -> Explorer:
     """The explorer of a part's photos with the answers of several rows, ready for `Study.save_page`.
 
@@ -89,6 +94,8 @@ def explore(
             best first, `MOST_ROWS` at most.
         thresholds: by row name; a row without one is shown at its own.
         photos: False leaves the photos out, for publishing; the numbers stay.
+        suspects: probable label errors of the corpus, the most suspicious first, with the columns index and column, as
+            `review.suspects` gives them: what a reader is asked to mark.
     """
     if results is None:
         results = sorted(study.finished(), key=lambda result: -result.score("validation")["micro_f1"])[:MOST_ROWS]
@@ -101,13 +108,29 @@ def explore(
     about = f"{len(indices):,} {part} photos of {study.corpus.name}"
     if study.profile.toy:
         about += ". Toy scale: shows that it works, not how well."
-    page = write(study.corpus, indices, rows, study.shown if photos else None, about=about)
+    pairs = [] if suspects is None else places_on_page(indices, suspects)
+    page = write(study.corpus, indices, rows, study.shown if photos else None, about=about, suspects=pairs)
     counted = f"{len(indices):,} {part} photos with the answers of {len(rows)} row{'s' * (len(rows) != 1)}"
+    if pairs:
+        counted += f" and {len(pairs):,} suspected labels to mark"
     return Explorer(page, f"[Open the error explorer](explorer.html): {counted}, to filter, sort, look at and export.")
 
 
+def places_on_page(indices: np.ndarray, suspects: pd.DataFrame) -> list[tuple[int, int]]:
+    """Place among the photos at `indices`, and label's column, of each suspect that is on them, in the same order."""
+    place_of = {int(index): place for place, index in enumerate(indices)}
+    pairs = zip(suspects["index"].tolist(), suspects["column"].tolist(), strict=True)
+    return [(place_of[index], column) for index, column in pairs if index in place_of]
+
+
 def write(
-    corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], pixels: np.ndarray | None = None, *, about: str = ""
+    corpus: Corpus,
+    indices: np.ndarray,
+    rows: Sequence[Answers],
+    pixels: np.ndarray | None = None,
+    *,
+    about: str = "",
+    suspects: Sequence[tuple[int, int]] = (),
 ) -> str:
     """The page as HTML, its photos those at `indices` (n,) of the corpus.
 
@@ -115,12 +138,14 @@ def write(
         rows: none gives a page of the truth alone. Where all would make the page too large the last ones are left out.
         pixels: uint8 (N, S, S, 3), every photo of the corpus; None for a page without photos.
         about: what is shown, in a sentence.
+        suspects: photo (its place in `indices`) and label (its column) of annotations that may be wrong, the most
+            suspicious first.
 
     Raises:
         ValueError: a row's probabilities are not (n, L) in [0, 1], or its threshold is neither one nor (L,).
     """
-    study = _study(corpus, np.asarray(indices, dtype=np.int64), rows, about)
-    text = _json(study)
+    study = _study(corpus, np.asarray(indices, dtype=np.int64), rows, about) | {"suspects": [list(pair) for pair in suspects]}
+    text = json_of(study)
     encoded = [] if pixels is None else _encoded(pixels, indices, MOST_BYTES - len(text))
     return to_html({"study": text, "photos": "\n".join(encoded)})
 
@@ -144,8 +169,7 @@ def to_html(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool =
         .render(
             style=Markup(style_sheet),
             script=Markup(script),
-            policy=f"default-src 'none'; img-src data:; style-src {_hash(style_sheet)}; script-src {_hash(script)}; "
-            "base-uri 'none'; form-action 'none'",
+            policy=embedding.policy(style_sheet, script),
             data=data,
             pages=pages,
             current="explorer",
@@ -185,14 +209,17 @@ def _study(corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], about: 
             about += f" Left out to keep the page small: {', '.join(left_out)}."
             break
         described.append(entry)
+    names, targets = [corpus.photos[index] for index in indices], np.packbits(corpus.targets[indices].astype(bool).ravel())
     return {
         "corpus": corpus.name,
+        # Marks that a browser keeps belong to these annotations of these photos.
+        "identity": hashlib.sha256(json.dumps([names, labels]).encode() + targets.tobytes()).hexdigest()[:16],
         "about": about,
         "labels": labels,
         "colors": [colors[label] for label in labels],
-        "names": [corpus.photos[index] for index in indices],
+        "names": names,
         "numbers": corpus.numbers[indices].tolist(),
-        "targets": _base64(np.packbits(corpus.targets[indices].astype(bool).ravel()).tobytes()),
+        "targets": base64_of(targets.tobytes()),
         "rows": described,
     }
 
@@ -214,7 +241,7 @@ def _row(row: Answers, shape: tuple[int, int]) -> dict[str, Any]:
         "title": row.title,
         "thresholds": compared.astype(float).tolist(),
         "type": stored.name,
-        "probabilities": _base64(np.ascontiguousarray(probabilities, dtype=stored).tobytes()),
+        "probabilities": base64_of(np.ascontiguousarray(probabilities, dtype=stored).tobytes()),
     }
 
 
@@ -244,17 +271,4 @@ def _webp(picture: np.ndarray, side: int, quality: int) -> str:
         image = image.resize((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=quality, method=2)
-    return _base64(buffer.getvalue())
-
-
-def _json(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
+    return base64_of(buffer.getvalue())
