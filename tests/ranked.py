@@ -39,8 +39,10 @@ class Network(nn.Module):
 
     def __init__(self):
         super().__init__()
-        convolutions = (nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
-        self.used = nn.Sequential(*convolutions, nn.Linear(32, 8), nn.BatchNorm1d(8, momentum=0.3), nn.Linear(8, LABELS))
+        # No bias before a batch norm: its gradient is rounding alone, which AdamW would blow up to whole steps.
+        convolutions = (nn.Conv2d(3, 8, 3, 2, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.used = nn.Sequential(*convolutions, nn.Linear(32, 8, bias=False))
+        self.used.extend([nn.BatchNorm1d(8, momentum=0.3), nn.Linear(8, LABELS)])
         self.unused = nn.Linear(3, 3)
 
     def forward(self, x):
