@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import growth, manifest, material, references
+from benchmarks import growth, manifest, material, references, several
 from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
@@ -47,6 +47,7 @@ class Scale:
     predictor: str = "timm:mobilenetv1_100"
     growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
+    judged: int = 1_001
     originals: tuple[int, int] = (280, 840)  # more than the photos that are decoded at a time, so that only their number grows
     original_size: tuple[int, int] = (4_000, 3_000)  # px: 12 megapixels
     originals_drawn: int = 8  # the others are links to these
@@ -58,7 +59,7 @@ class Scale:
 
 TOY = Scale(
     side=32, steps=2, batch_size=8, decoded=40, features=24, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
-    growth=16, growth_factors=(1, 5), listed=(20, 40), networks=("resnet18",), predictor="resnet18", repeats=1,
+    growth=16, growth_factors=(1, 5), listed=(20, 40), networks=("resnet18",), predictor="resnet18", judged=21, repeats=1,
     originals=(16, 32), original_size=(160, 120), original_sides=(32,), looker="resnet18",
 )  # fmt: skip
 
@@ -268,6 +269,11 @@ def growing(scale: Scale, scratch: Path) -> list[Row]:
     return rows
 
 
+def ranks(scale: Scale, scratch: Path) -> list[Row]:
+    """Two processes that train one network together, against one; and what one, two and three of them count."""
+    return several.rows(scale.side, scale.steps, scale.batch_size, scale.judged, scale.repeats, scratch)
+
+
 def originals(scale: Scale, scratch: Path) -> list[Row]:
     """A camera's JPEGs to a CSV of tags: seconds a photo, and the process' own memory with more photos ÷ with few."""
     few, many = scale.originals
@@ -338,6 +344,7 @@ ROWS = {
     "predict": predicting,
     "import": importing,
     "growth": growing,
+    "ranks": ranks,
     "originals": originals,
     "manifest": listing,
 }

@@ -34,12 +34,13 @@ NETWORKS = (
 )
 FEATURES = (*NETWORKS, *(f"training/{name}.py" for name in ("augment", "batches", "features", "store")), "runs/frozen.py")
 ROWS = (*NETWORKS, "training/*", "data/statistics.py", "runs/frozen.py", "runs/trainer.py")
+SEVERAL_RANKS = ("models/ranks.py", "models/together.py")  # only of rows that torchrun trains on several devices
 PSEUDO_LABELS = ("runs/pseudo.py", "evaluation/ensemble.py")
 MIRRORED = ("study/mirror.py", "evaluation/ensemble.py")
 OUT_OF_FOLD = ("study/review.py", "evaluation/label_errors.py")
 FINAL = ("study/final.py", "study/finishing.py", "study/rehearsal.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-EVERY = tuple(dict.fromkeys((*DECODING, *FEATURES, *ROWS, *PSEUDO_LABELS, *MIRRORED, *OUT_OF_FOLD, *FINAL)))
+EVERY = tuple(dict.fromkeys((*DECODING, *FEATURES, *ROWS, *SEVERAL_RANKS, *PSEUDO_LABELS, *MIRRORED, *OUT_OF_FOLD, *FINAL)))
 
 
 def versions(patterns: Sequence[str]) -> dict[str, int]:

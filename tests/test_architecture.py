@@ -20,6 +20,8 @@ TREES = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in
 
 def station(module: str) -> int:
     parts = module.split(".")
+    if parts[1:] == ["__main__"]:  # `python -m tagging_lib`, the command itself
+        return ROAD.index("cli")
     return ROAD.index(parts[1]) if len(parts) > 1 and parts[1] in ROAD else 0
 
 

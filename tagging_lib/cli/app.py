@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -34,24 +37,66 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if by_torchrun() and context.invoked_subcommand != "train":
+        raise TaggingError(f"torchrun shares out `tagging train` alone: run `tagging {context.invoked_subcommand}` without it")
+
+
+def by_torchrun() -> bool:
+    """Whether torchrun has started this process as one of several."""
+    several = os.environ.get("WORLD_SIZE", "1") not in ("", "1")
+    return several and all(name in os.environ for name in ("RANK", "MASTER_ADDR", "MASTER_PORT"))
 
 
 def main() -> None:
     """Entry point: a user's mistake is one line on standard error and exit code 2."""
     try:
-        app()
+        with _joined():
+            app()
     except TaggingError as error:
-        sys.stderr.write(f"tagging: {error}\n")
-        sys.exit(2)
+        _end(str(error), 2)
     except OSError as error:
         told = storage_error(error)
         if told is None:
             raise
-        sys.stderr.write(f"tagging: {told}\n")
-        sys.exit(2)
+        _end(str(told), 2)
     except KeyboardInterrupt:
-        sys.stderr.write("tagging: interrupted; the next call continues where this one stopped\n")
-        sys.exit(130)
+        _end("interrupted; the next call continues where this one stopped", 130)
+
+
+@contextmanager
+def _joined() -> Iterator[None]:
+    """Among the processes that torchrun has started, where it has; rank 0 tells what happens, the others what goes wrong."""
+    if not by_torchrun():
+        yield
+        return
+    from tagging_lib.models import ranks
+
+    ranks.join()
+    if not ranks.is_writer():
+        logging.disable(logging.WARNING)
+    try:
+        yield
+    except RuntimeError as error:
+        told = ranks.lost(error)
+        if told is None:
+            raise
+        raise told from error
+    except SystemExit as ended:
+        if not ended.code:
+            ranks.leave()
+        raise
+
+
+def _end(text: str, code: int) -> None:
+    """Of several ranks one says it."""
+    if by_torchrun():
+        from tagging_lib.models import ranks
+
+        if not ranks.may_tell():
+            sys.exit(code)
+    sys.stderr.write(f"tagging: {text}\n")
+    sys.exit(code)

@@ -65,6 +65,7 @@ def train(
 
     The page summary.html in it says how good the model is, which labels can be relied on, and what to do next.
     """
+    from tagging_lib.models import ranks
     from tagging_lib.report import tables
     from tagging_lib.runs import rows
     from tagging_lib.runs.changes import change
@@ -91,6 +92,10 @@ def train(
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
     experiment = study.profile.scaled(chosen.with_seed(seed + training - 1))
     result = run(change(experiment, changes or []), study.setting)
+    writer = ranks.is_writer()
+    ranks.leave()  # what follows is for one, which waits for nobody
+    if not writer:
+        return
     mark_apart(result.kept)
     score = result.score("test")
     say(

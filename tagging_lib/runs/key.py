@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging_lib import declared, files
-from tagging_lib.models import weights
+from tagging_lib.models import ranks, weights
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.runs.setting import Setting, indices_digest
@@ -46,7 +46,7 @@ def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
 
 
 def key(experiment: Experiment, setting: Setting) -> str:
-    """The key of a row: experiment, corpus, split, decoded photos, weights, device, declared versions, libraries."""
+    """The key of a row: experiment, corpus, split, decoded photos, weights, device, declared versions, libraries, ranks."""
     described = dataclasses.asdict(experiment)
     for word in WORDS:
         described.pop(word)
@@ -57,6 +57,9 @@ def key(experiment: Experiment, setting: Setting) -> str:
         described["teachers"] = [key(teacher, setting) for teacher in experiment.teachers]
         more["unlabelled"] = setting.unlabelled and setting.unlabelled.photos.fingerprint
         code = (*code, *declared.PSEUDO_LABELS)
+    if ranks.world() > 1:  # the same steps up to rounding, so that another number of ranks gives other bits
+        more["ranks"] = ranks.world()
+        code = (*code, *declared.SEVERAL_RANKS)
     source = weights_source(experiment, setting)
     parts = {
         "experiment": described,

@@ -18,10 +18,11 @@ from tagging_lib.data.decoding import Framing
 from tagging_lib.data.splits import Split
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import ensemble
-from tagging_lib.models import predict
+from tagging_lib.models import predict, ranks
 from tagging_lib.runs import trainer
 from tagging_lib.runs.experiment import Experiment
 from tagging_lib.runs.setting import Setting
+from tagging_lib.training.batches import Part
 from tagging_lib.training.fit import Batches
 
 
@@ -42,12 +43,17 @@ class Joined:
     def __post_init__(self) -> None:
         self.batch_size = self.labelled.batch_size
 
-    def train(self, indices: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """An epoch: every photo of both kinds once."""
+    @property
+    def evaluation_batch(self) -> int:
+        return self.labelled.evaluation_batch
+
+    def train(self, indices: np.ndarray, epoch: int, part: Part | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """An epoch: every photo of both kinds once; `part` of each kind, where only a part is made."""
         steps = -(-len(indices) // self.batch_size)
         self.unlabelled.batch_size = -(-len(self.rows) // steps)
-        others = self.unlabelled.train(self.rows, epoch)
-        for ours, theirs in itertools.zip_longest(self.labelled.train(indices, epoch), others):
+        parts = () if part is None else (part,)
+        others = self.unlabelled.train(self.rows, epoch, *parts)
+        for ours, theirs in itertools.zip_longest(self.labelled.train(indices, epoch, *parts), others):
             yield ours if theirs is None else (torch.cat([ours[0], theirs[0]]), torch.cat([ours[1], theirs[1]]))
 
     def plain(self, indices: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
@@ -65,6 +71,7 @@ class _AllForTraining(Setting):
         return self.colors
 
 
+@ranks.in_turn()
 def unlabelled(setting: Setting, targets: np.ndarray | None = None) -> Setting:
     """The unlabelled photos as a corpus of training photos, their colours normalised as those of the labelled ones.
 

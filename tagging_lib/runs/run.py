@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from tagging_lib import files
 from tagging_lib.errors import RowUnavailable, TaggingError
-from tagging_lib.models import device
+from tagging_lib.models import device, ranks
 from tagging_lib.runs import kept, pseudo, trainer
 from tagging_lib.runs.experiment import Experiment, SelfTrained
 from tagging_lib.runs.key import key, versions, weights_source
@@ -41,20 +41,31 @@ def is_finished(experiment: Experiment, setting: Setting) -> bool:
 def run(experiment: Experiment, setting: Setting) -> Result:
     """The row's result, from where it is kept when it is there for the same key, otherwise trained now.
 
-    An interrupted run goes on at its last finished epoch.
+    An interrupted run goes on at its last finished epoch. Several ranks (`models.ranks`) do what rank 0 finds to be done.
 
     Raises:
         RowUnavailable: its weights are out of reach, it does not fit into memory, or its training diverges.
     """
-    found = opened(experiment, setting)
+    found = _found(experiment, setting)
     if found is None:
         with _alone(experiment, setting):
             # While this process waited, another may have finished the row.
-            found = opened(experiment, setting)
+            found = _found(experiment, setting)
             if found is None:
                 return _run(experiment, setting)
     logger.info("%s: result from %s", experiment.name, found.folder)
     return found
+
+
+def _found(experiment: Experiment, setting: Setting) -> Result | None:
+    """`opened`, alike on all ranks."""
+    with ranks.in_turn():
+        found = opened(experiment, setting)
+    if ranks.agreed(found is not None):
+        if found is None:
+            raise TaggingError(f"rank {ranks.rank()} does not see what rank 0 keeps in {setting.outputs}: let all see one folder")
+        return found
+    return None
 
 
 def opened(experiment: Experiment, setting: Setting) -> Result | None:
@@ -121,6 +132,9 @@ def _is_safetensors(path: Path) -> bool:
 
 @contextmanager
 def _alone(experiment: Experiment, setting: Setting) -> Iterator[None]:
+    if not ranks.is_writer():  # rank 0 holds the lock for all; the next `in_turn` waits until it does
+        yield
+        return
     folder = kept.folder_of(setting.outputs, experiment.name, key(experiment, setting))
     try:
         with files.locked(folder, f"{experiment.name}: another process runs this row; waiting for its result"):
@@ -138,6 +152,15 @@ def _run(experiment: Experiment, setting: Setting) -> Result:
     logger.info("%s: running, results go to %s", experiment.name, folder)
     started = time.perf_counter()
     outcome = _compute(experiment, setting, folder)
+    with ranks.in_turn():
+        found = _keep(experiment, setting, outcome, started) if ranks.is_writer() else None
+    if found is None and (found := kept.find(setting.outputs, experiment.name, identity)) is None:
+        raise TaggingError(f"rank {ranks.rank()} does not see what rank 0 keeps in {setting.outputs}: let all see one folder")
+    return Result(experiment, setting, identity, found)
+
+
+def _keep(experiment: Experiment, setting: Setting, outcome: trainer.Outcome, started: float) -> kept.Kept:
+    identity = key(experiment, setting)
     facts = outcome.facts | {
         "seconds": time.perf_counter() - started,
         "experiment": dataclasses.asdict(experiment),
@@ -147,13 +170,15 @@ def _run(experiment: Experiment, setting: Setting) -> Result:
         "photos_side": int(setting.pixels_for(experiment).shape[1]),
         "environment": files.describe_machine() | versions() | {"device": _device_name(setting.device)},
     }
+    if ranks.world() > 1:
+        facts["ranks"] = ranks.world()
     # The truth lies beside the probabilities, so that a folder can be scored and drawn without its corpus.
     truth = {part: setting.truth(part) for part in outcome.probabilities}
     arrays = {"probabilities": outcome.probabilities, "truth": truth}
     history = pd.DataFrame(outcome.epochs, columns=list(HISTORY))
     found = kept.keep(setting.outputs, experiment.name, identity, arrays, facts, history)
-    shutil.rmtree(folder / "checkpoint", ignore_errors=True)
-    return Result(experiment, setting, identity, found)
+    shutil.rmtree(found.folder / "checkpoint", ignore_errors=True)
+    return found
 
 
 def _compute(experiment: Experiment, setting: Setting, folder: Path) -> trainer.Outcome:

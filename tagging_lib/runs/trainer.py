@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tagging_lib import files
 from tagging_lib.data import arrays, statistics
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import cutting, device, predict, zoo
+from tagging_lib.models import cutting, device, predict, ranks, zoo
 from tagging_lib.models.baselines import constant_answer
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.models.tagger import Tagger, Trained, trainable_parameters
@@ -87,7 +87,9 @@ def compute(
     training = prepare(experiment, setting, source)
     if experiment.trained != Trained.NONE:
         learn(training, experiment, setting, joined(training) if joined else training.batches, folder / "checkpoint")
-    answers = {part: predict.predict(training.module, training.batches, setting.indices(part)) for part in ANSWERED}
+    answers = {part: answer(training, setting.indices(part), setting.corpus.targets.shape[1]) for part in ANSWERED}
+    if not ranks.is_writer():
+        return Outcome(answers, training.history.epochs, {})
     model = folder / "model.safetensors"
     save_model(training, model)
     facts = {
@@ -103,6 +105,18 @@ def compute(
     return Outcome(answers, training.history.epochs, facts)
 
 
+def answer(training: Training, indices: np.ndarray, n_labels: int) -> np.ndarray:
+    """Probabilities float32 (n, L) of the photos at `indices`; several ranks look at whole batches in turn, each photo once."""
+    if ranks.world() == 1:
+        return predict.predict(training.module, training.batches, indices)
+    mine = ranks.blocks(len(indices), training.batches.evaluation_batch)
+    found = np.zeros((0, n_labels), dtype=np.float32)
+    if len(indices[mine]):
+        found = predict.predict(training.module, training.batches, indices[mine])
+    return ranks.joined(found, mine, len(indices))
+
+
+@ranks.in_turn()
 def prepare(
     experiment: Experiment, setting: Setting, source: str, *, learnt: Path | None = None, cached: bool = True
 ) -> Training:
@@ -214,9 +228,11 @@ def learn_head(training: Training, experiment: Experiment, setting: Setting) -> 
         with device.mixed(device.of(module)):
             return looking(batch[0]).float()
 
-    found = torch.cat(list(device.each(look, training.batches.plain(wanted), device.of(module)))).cpu().numpy()
+    mine = ranks.blocks(len(wanted), training.batches.evaluation_batch)
+    looked = list(device.each(look, training.batches.plain(wanted[mine]), device.of(module)))
+    found = torch.cat(looked).cpu().numpy() if looked else np.zeros((0, module.n_features), dtype=np.float32)
     features = np.zeros((len(setting.corpus), found.shape[1]), dtype=np.float32)
-    features[wanted] = found
+    features[wanted] = ranks.joined(found, mine, len(wanted))
     recipe = dataclasses.replace(HEAD_RECIPE, epochs=experiment.recipe.head_epochs, seed=experiment.recipe.seed)
     weight = positive_weight(experiment, setting)
     batches = FeatureBatches(

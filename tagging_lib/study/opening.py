@@ -14,6 +14,7 @@ from tagging_lib.data.decoding import Framing
 from tagging_lib.data.readers.reading import options_of
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import device as devices
+from tagging_lib.models import ranks
 from tagging_lib.runs.setting import Setting, Unlabelled
 from tagging_lib.study import describe, profiles
 from tagging_lib.study.study import Study
@@ -42,6 +43,7 @@ def paths_of(paths: str) -> list[Path]:
     return [placed(part) for part in paths.split(",") if part.strip()]
 
 
+@ranks.in_turn()
 def open_study(
     CORPUS: str = SAMPLE,
     PROFILE: str = profiles.AUTO,
@@ -67,7 +69,7 @@ def open_study(
         TaggingError: a parameter is wrong, or the corpus cannot be used; one line that says which and what to do.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    device, data_folder = devices.choose(DEVICE), placed(DATA)
+    device, data_folder = ranks.own(devices.choose(DEVICE)), placed(DATA)
     profile = profiles.choose(PROFILE, CORPUS, device)
     weights_folder = placed(WEIGHTS) if WEIGHTS else None
     if weights_folder is not None and not weights_folder.exists():

@@ -50,11 +50,13 @@ def augment(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
     return augment_(images.clone(), policy, generator)
 
 
-def augment_(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
-    """`augment` in place, for a batch that nobody else needs."""
+def augment_(images: Tensor, policy: str, generator: torch.Generator, part: slice = slice(None)) -> Tensor:
+    """`augment` in place, for a batch that nobody else needs; photos outside of `part` have their draws and stay as they are."""
     names = transforms_of(policy)
     draws = {name: torch.rand(len(images), generator=generator) for name in TRANSFORMS}
-    chosen = {name: draws[name] < APPLIED * WITHIN.get(name, 1.0) for name in names}
+    wanted = torch.zeros(len(images), dtype=torch.bool)
+    wanted[part] = True
+    chosen = {name: (draws[name] < APPLIED * WITHIN.get(name, 1.0)) & wanted for name in names}
     return _apply(images, chosen, generator)
 
 

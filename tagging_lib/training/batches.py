@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,11 @@ from tagging_lib.training.store import Store
 EVALUATION_BATCH = {"cpu": (16, 224), "cuda": (512, 128)}
 EVALUATION_BYTES = {"cpu": 1 << 22, "cuda": 1 << 28}  # of features or activations at a time
 SHUFFLE, AUGMENT, VIEW = range(3)  # what a seed is derived for
+Part = Callable[[int], slice]  # which photos of a batch of so many are made
+
+
+def _whole(count: int) -> slice:
+    return slice(0, count)
 
 
 def derived_seed(*parts: int) -> int:
@@ -69,11 +74,16 @@ class PhotoBatches:
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
         self._scale, self._shift = (1 / (255 * std)).to(device), (-mean / std).to(device)
 
-    def train(self, indices: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """An epoch: every photo once, in the epoch's order, augmented. The draws depend on (seed, epoch, step) alone."""
+    def train(self, indices: np.ndarray, epoch: int, part: Part = _whole) -> Iterator[tuple[Tensor, Tensor]]:
+        """An epoch: every photo once, in the epoch's order, augmented. The draws depend on (seed, epoch, step) alone.
+
+        Args:
+            part: of each batch only these photos are made, as they are in the whole batch.
+        """
         order = shuffled(indices, self.seed, epoch)
         for step, (rows, pixels) in enumerate(self._pixels.batches(order, self.batch_size)):
-            yield self._photos(pixels, (epoch, step)), self._targets[rows]
+            chosen = part(len(rows))
+            yield self._photos(pixels, (epoch, step), chosen), self._targets[rows[chosen]]
 
     def plain(self, indices: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         """Every photo once, in the given order, as it is."""
@@ -85,14 +95,18 @@ class PhotoBatches:
         for step, (_, pixels) in enumerate(self._pixels.batches(indices, self.evaluation_batch)):
             yield self._photos(pixels, (view, step))
 
-    def _photos(self, pixels: Tensor, draw: tuple[int, int] | None) -> Tensor:
+    def _photos(self, pixels: Tensor, draw: tuple[int, int] | None, part: slice = slice(None)) -> Tensor:
         photos = pixels.permute(0, 3, 1, 2)  # a view: pixels lie channels last already
         draw = None if self.augmentation == NONE else draw
+        if len(photos[part]) == 0:
+            return photos.new_zeros((0, 3, self.side, self.side), dtype=torch.float32)
+        if draw is None:
+            photos = photos[part]
         if draw is None and photos.shape[-1] == self.side:
             return torch.addcmul(self._shift, photos, self._scale)
         images = photos.float().div_(255)
         if draw is not None:
-            images = augment_(images, self.augmentation, _generator(self.seed, *draw, AUGMENT))
+            images = augment_(images, self.augmentation, _generator(self.seed, *draw, AUGMENT), part)[part]
         side = images.shape[-1]
         if side != self.side:
             images = F.interpolate(
@@ -129,13 +143,14 @@ class FeatureBatches:
         self._views = Store(views, device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
 
-    def train(self, indices: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """An epoch: every photo once, in the epoch's order, each in a view drawn for it."""
+    def train(self, indices: np.ndarray, epoch: int, part: Part = _whole) -> Iterator[tuple[Tensor, Tensor]]:
+        """An epoch: every photo once, in the epoch's order, each in a view drawn for it; `part` as in `PhotoBatches`."""
         order = shuffled(indices, self.seed, epoch)
         views = torch.randint(self._views.n_views, order.shape, generator=_generator(self.seed, epoch, VIEW)).numpy()
         views[np.isin(order, self.as_they_are)] = 0
         for rows, data in self._views.batches(order, self.batch_size, views):
-            yield _as_input(data), self._targets[rows]
+            chosen = part(len(rows))
+            yield _as_input(data[chosen]), self._targets[rows[chosen]]
 
     def plain(self, indices: np.ndarray) -> Iterator[tuple[Tensor, Tensor]]:
         """Every photo once, in the given order, as it is."""

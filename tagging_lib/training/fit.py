@@ -6,7 +6,7 @@ import copy
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from tagging_lib.models import device as devices
+from tagging_lib.models import ranks, together
 from tagging_lib.models.tagger import BATCH_NORMS, Tagger, trainable_parameters
 from tagging_lib.training import checkpoint as checkpoints
 from tagging_lib.training import losses
 from tagging_lib.training.augment import sent
-from tagging_lib.training.batches import derived_seed
+from tagging_lib.training.batches import Part, derived_seed
 from tagging_lib.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,9 @@ class Batches(Protocol):
     """What `fit` trains on; `PhotoBatches` and `FeatureBatches` are such."""
 
     batch_size: int
+    evaluation_batch: int
 
-    def train(self, indices: np.ndarray, epoch: int): ...
+    def train(self, indices: np.ndarray, epoch: int, part: Part = ...): ...
     def plain(self, indices: np.ndarray): ...
 
 
@@ -69,6 +71,9 @@ def fit(
     All randomness comes from (seed, epoch), so a training that continues from `checkpoint` ends in the same bits as one
     that was never interrupted; on CUDA only where `torch.use_deterministic_algorithms` is on.
     Nothing is asked of the device inside an epoch, so that it never waits for the host.
+
+    Several ranks (`models.ranks`) share the photos of each step, and those that are monitored; gradients are those of the whole
+    batch, up to rounding, batch norms included. Only dropout has draws of its own on each rank. Rank 0 alone writes.
     """
     devices.prepare(devices.kind_of(device))
     optimizer = _optimizer(module, recipe)
@@ -83,9 +88,12 @@ def fit(
     best: dict[str, Tensor] = {}
     best_epoch, best_f1 = 0, -1.0
     saved_at, saving = 0.0, 0.0
-    same = {"recipe": _plain_dict(recipe), "photos": len(train)}
+    same: dict[str, Any] = {"recipe": _plain_dict(recipe), "photos": len(train)}
+    if ranks.world() > 1:
+        same["ranks"] = ranks.world()
     if checkpoint is not None:
-        restored = checkpoints.load(checkpoint, module, optimizer, schedule, same)
+        with ranks.in_turn():
+            restored = checkpoints.load(checkpoint, module, optimizer, schedule, same)
         if restored is not None:
             kept, facts = restored
             best = {name: tensor for name, tensor in kept.items() if not name.startswith(AVERAGE)}
@@ -106,7 +114,7 @@ def fit(
         entry: dict[str, Any] = {"epoch": epoch, "learning_rate": rate}
         entry["train_loss"], entry["train_f1"] = _monitor(judged, batches, monitored, recipe, loss_of)
         entry["validation_loss"], entry["validation_f1"] = _monitor(judged, batches, validation, recipe, loss_of)
-        entry["seconds"], entry["processor_seconds"] = time.perf_counter() - started, time.process_time() - worked
+        entry["seconds"], entry["processor_seconds"] = time.perf_counter() - started, _of_all(time.process_time() - worked)
         history.append(entry)
         if entry["validation_f1"] > best_f1:
             best_epoch, best_f1 = epoch, entry["validation_f1"]
@@ -120,7 +128,7 @@ def fit(
         )
         now = time.perf_counter()
         due = saving < CHEAP_CHECKPOINT or saving < CHECKPOINT_SHARE * (now - saved_at)
-        if checkpoint is not None and epoch < recipe.epochs and due:
+        if checkpoint is not None and epoch < recipe.epochs and due and ranks.is_writer():
             facts = same | {"history": history, "best_epoch": best_epoch, "best_f1": best_f1}
             averaged = {} if average is None else {AVERAGE + name: tensor for name, tensor in average.state_dict().items()}
             checkpoints.save(checkpoint, module, optimizer, schedule, best | averaged, facts)
@@ -209,26 +217,52 @@ class _Course:
 def _train_epoch(course: _Course, batches: Batches, train: np.ndarray, epoch: int) -> float:
     """Mean loss over the epoch's photos while they train."""
     recipe = course.recipe
-    torch.manual_seed(derived_seed(recipe.seed, epoch, DROPOUT))
+    torch.manual_seed(derived_seed(recipe.seed, epoch, DROPOUT, *([ranks.rank()] if ranks.world() > 1 else [])))
     course.module.train()
+    network = together.wrapped(course.module)
     total: Tensor | float = 0.0
     seen = 0
-    for step, (x, y) in enumerate(batches.train(train, epoch)):
-        if step == course.steps:
-            break
-        if recipe.mixup:
-            x, y = _mixed(x, y, recipe, epoch, step)
+    for x, y, weight in _steps_of(course, batches, train, epoch):
         course.optimizer.zero_grad(set_to_none=True)
-        loss = course.loss_of(course.module(x), y)
-        loss.backward()
+        with together.whole_batch_norms(idle=weight == 0):
+            loss = course.loss_of(network(x), y)
+        (loss if weight == 1 else loss * weight).backward()
         course.optimizer.step()
         course.schedule.step()
         if course.average is not None:
             _move_towards(course.average, course.module, recipe.ema)
         # On the device, and read once an epoch: asking for each value would make the device wait for the host.
-        total = total + loss.detach() * len(x)
-        seen += len(x)
-    return float(total) / max(1, seen)
+        photos = len(x) if weight else 0
+        total = total + loss.detach() * photos
+        seen += photos
+    return _of_all(float(total)) / max(1.0, _of_all(seen))
+
+
+def _steps_of(course: _Course, batches: Batches, train: np.ndarray, epoch: int) -> Iterator[tuple[Tensor, Tensor, float]]:
+    """What this rank learns from in each step, and by what its loss is multiplied before gradients are averaged over ranks.
+
+    A rank without a photo of the step gets a black one, multiplied by 0: all ranks have to take part in the sums.
+    """
+    recipe, part = course.recipe, ranks.Part()
+    # Photos are mixed with others of the whole batch, which every rank therefore makes.
+    parts = [part] if ranks.world() > 1 and not recipe.mixup else []
+    for step, (x, y) in enumerate(batches.train(train, epoch, *parts)):
+        if step == course.steps:
+            break
+        if recipe.mixup:
+            x, y = _mixed(x, y, recipe, epoch, step)
+            mine = part(len(x))
+            x, y = x[mine], y[mine]
+        whole = part.taken() or len(x)
+        if len(x):
+            yield x, y, len(x) * ranks.world() / whole
+        else:
+            yield x.new_zeros((1, *x.shape[1:])), y.new_zeros((1, *y.shape[1:])), 0.0
+
+
+def _of_all(value: float) -> float:
+    """The sum over all ranks."""
+    return value if ranks.world() == 1 else ranks.summed(torch.tensor(value, dtype=torch.float64)).item()
 
 
 def _mixed(x: Tensor, y: Tensor, recipe: Recipe, epoch: int, step: int) -> tuple[Tensor, Tensor]:
@@ -272,6 +306,10 @@ def _monitor(module, batches: Batches, indices: np.ndarray, recipe: Recipe, loss
         return torch.stack([loss_of(logits, y) * len(x), (answer * y).sum(), answer.sum(), y.sum()])
 
     # Summed on the device, and read once: asking for each batch would make the device wait for the host.
-    sums = torch.stack(list(devices.each(look, batches.plain(indices), devices.of(module)))).sum(dim=0, dtype=torch.float64)
-    loss, hits, given, true = sums.tolist()
-    return loss / len(indices), 2 * hits / (given + true) if given + true else 0.0
+    count = len(indices)
+    if ranks.world() > 1:
+        indices = indices[ranks.blocks(count, batches.evaluation_batch)]
+    found = list(devices.each(look, batches.plain(indices), devices.of(module)))
+    sums = (torch.stack(found) if found else torch.zeros(1, 4)).sum(dim=0, dtype=torch.float64)
+    loss, hits, given, true = ranks.summed(sums.cpu()).tolist()
+    return loss / count, 2 * hits / (given + true) if given + true else 0.0
