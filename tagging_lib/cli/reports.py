@@ -22,11 +22,13 @@ from tagging_lib.cli.options import (
     Read,
     Relabel,
     Seed,
+    Seeds,
     Separator,
     SkipBroken,
     SplitRule,
     TestPhotos,
     Weights,
+    parameters_of,
     reading,
 )
 from tagging_lib.errors import TaggingError
@@ -110,7 +112,7 @@ def run_study(
     outputs: Outputs = "outputs",
     device: Device = "auto",
     seed: Seed = 42,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row, each from its own seed.")] = 1,
+    seeds: Seeds = 1,
     split: SplitRule = "random",
     layout: Layout = "",
     separator: Separator = "",
@@ -129,20 +131,20 @@ def run_study(
     """Run the seven notebooks and render outputs/report/ (what run_all.sh does)."""
     from tagging_lib.workflow import notebooks, publish
 
-    parameters = {
-        "CORPUS": corpus,
-        "PROFILE": profile,
-        "SEED": seed,
-        "SEEDS": seeds,
-        "DEVICE": device,
-        "WEIGHTS": weights,
-        "OUTPUTS": outputs,
-        "DATA": str(data),
-        "TEST_PHOTOS": test_photos,
-        "SPLIT": split,
-        "SKIP_BROKEN": skip_broken,
-        "READ": reading(layout, separator, relabel, min_photos, read),
-    }
+    parameters = parameters_of(
+        corpus=corpus,
+        profile=profile,
+        seed=seed,
+        seeds=seeds,
+        device=device,
+        weights=weights,
+        outputs=outputs,
+        data=data,
+        test_photos=test_photos,
+        split=split,
+        skip_broken=skip_broken,
+        read=reading(layout, separator, relabel, min_photos, read),
+    )
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)
     say(f"report: {publish.build_report(Path(outputs), photos=photos)}")

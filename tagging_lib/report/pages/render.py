@@ -27,7 +27,7 @@ from tagging_lib.report.figures import style
 from tagging_lib.report.pages import notebook, original_page
 from tagging_lib.report.templates import STYLE_SHEET, environment
 from tagging_lib.runs import kept
-from tagging_lib.study.opening import open_study
+from tagging_lib.study.opening import as_options
 
 logger = logging.getLogger(__name__)
 HERE = Path(__file__).resolve().parent
@@ -72,12 +72,7 @@ def write(outputs: Path, records: Mapping[str, dict[str, Any]], state: State, *,
 
 def command(parameters: dict[str, Any], number: int | None = None) -> str:
     """The command line that makes a page again; options at their defaults are not written."""
-    words = ["./run_all.sh"]
-    for name, default in _defaults(open_study).items():
-        if name in parameters and parameters[name] != default:
-            words.append(f"--{name.lower().replace('_', '-')}")
-            if parameters[name] is not True:
-                words.append(shlex.quote(str(parameters[name])))
+    words = ["./run_all.sh", *map(shlex.quote, as_options(parameters))]
     return " ".join([*words, *([] if number is None else ["--only", f"{number:02d}"])])
 
 
@@ -93,12 +88,6 @@ def without_places(text: str, parameters: dict[str, Any]) -> str:
         # Not within a longer path, nor within base64.
         text = re.sub(rf"(?<![\w+/=.-]){re.escape(place)}/", "", text)
     return text
-
-
-def _defaults(function) -> dict[str, Any]:
-    import inspect
-
-    return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
 
 
 def _copy_smaller(source: Path, target: Path) -> None:
