@@ -11,6 +11,7 @@ import typer
 
 from tagging_lib.cli.app import app, say
 from tagging_lib.cli.options import (
+    Cores,
     Corpus_,
     DataFolder,
     Device,
@@ -19,6 +20,7 @@ from tagging_lib.cli.options import (
     Outputs,
     Photos,
     Profile,
+    Ray,
     Read,
     Relabel,
     Seed,
@@ -127,8 +129,11 @@ def run_study(
     photos: Photos = True,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
+    ray: Ray = "",
+    cores: Cores = 0,
 ) -> None:
-    """Run the seven notebooks and render outputs/report/ (what run_all.sh does)."""
+    """Run the seven notebooks and render outputs/report/ (what run_all.sh does); with --ray, rows are trained on a cluster."""
+    from tagging_lib.study.opening import placed
     from tagging_lib.workflow import notebooks, publish
 
     parameters = parameters_of(
@@ -146,5 +151,16 @@ def run_study(
         read=reading(layout, separator, relabel, min_photos, read),
     )
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
+    if ray:
+        from tagging_lib.workflow import spread
+        from tagging_lib.workflow.cluster import connected
+
+        more = ["--only", only] * bool(only) + ["--fresh"] * fresh + ["--no-photos"] * (not photos)
+        with connected(ray) as cluster:
+            spread.train_rows(parameters, cluster, cores)
+            if not spread.is_here(parameters, cluster):
+                spread.run_notebooks(parameters, cluster, [*more, "--cell-timeout", str(cell_timeout)], cores)
+                say(f"report: {placed(outputs) / 'report' / 'index.html'}")
+                return
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)
     say(f"report: {publish.build_report(Path(outputs), photos=photos)}")
