@@ -1,4 +1,6 @@
-"""`python -m benchmarks [rows…] [--device cpu|cuda] [--toy] [--json FILE]`: measure, print the table, write JSON."""
+"""`python -m benchmarks [rows…] [--device cpu|cuda] [--toy] [--million] [--json FILE]`: measure, print the table, write JSON.
+
+`python -m benchmarks rivals …` compares with what people would use instead (`rivals.py`)."""
 
 from __future__ import annotations
 
@@ -27,8 +29,13 @@ ROWS = (*cpu.ROWS, *cuda.ROWS)
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code: 1 when a row failed to run, 2 for a wrong call, else 0, whether or not its target is met."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["rivals"]:
+        from benchmarks import rivals
+
+        return rivals.main(given[1:])
     parser = _parser()
-    asked = parser.parse_args(arguments)
+    asked = parser.parse_args(given)
     if unknown := [name for name in asked.rows if name not in ROWS]:
         parser.error(f"no row is called {', '.join(unknown)}: choose from {', '.join(ROWS)}")
     if asked.device == "cuda" and not torch.cuda.is_available():
@@ -46,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in names:
             sys.stderr.write(f"{name} …\n")
             try:
-                rows = _measure(name, asked.device, asked.toy, Path(scratch) / name)
+                rows = _measure(name, asked.device, asked.toy, Path(scratch) / name, million=asked.million)
                 sys.stderr.write(timing.table(rows, judged=not asked.toy) + "\n")
                 found += rows
             except Exception:
@@ -64,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(ROWS)}; all that the device needs when left out")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--toy", action="store_true", help="seconds instead of minutes; rehearses the rows for CUDA, too")
+    parser.add_argument("--million", action="store_true", help="the row manifest with 1,000,000 photos, which take long")
     parser.add_argument("--json", type=Path, help="file for everything that was measured")
     return parser
 
@@ -74,10 +82,11 @@ def _names(device: str, toy: bool) -> list[str]:
     return list(ROWS) if toy else list(cpu.ROWS)
 
 
-def _measure(name: str, device: str, toy: bool, scratch: Path) -> list[timing.Row]:
+def _measure(name: str, device: str, toy: bool, scratch: Path, *, million: bool = False) -> list[timing.Row]:
     scratch.mkdir()
     if name in cpu.ROWS:
-        return cpu.ROWS[name](cpu.TOY if toy else cpu.Scale(), scratch)
+        scale = cpu.Scale(listed=cpu.MILLION) if million else cpu.Scale()
+        return cpu.ROWS[name](cpu.TOY if toy else scale, scratch)
     return cuda.ROWS[name](cuda.TOY if toy else cuda.Scale(), scratch, device)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import growth, material, references
+from benchmarks import growth, manifest, material, references
 from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
@@ -25,6 +25,7 @@ from tagging_lib.training import features, fit
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
 
+MILLION = (10_000, 1_000_000)  # photos of a manifest, with --million
 GROWTH = 1.25  # at most, of time a photo and of peak memory, when the corpus grows 25-fold
 NOBODY = np.empty(0, dtype=np.int64)
 
@@ -46,12 +47,19 @@ class Scale:
     predictor: str = "timm:mobilenetv1_100"
     growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
+    originals: tuple[int, int] = (280, 840)  # more than the photos that are decoded at a time, so that only their number grows
+    original_size: tuple[int, int] = (4_000, 3_000)  # px: 12 megapixels
+    originals_drawn: int = 8  # the others are links to these
+    original_sides: tuple[int, ...] = (128, 224, 384)  # px
+    looker: str = "timm:tf_efficientnet_lite0"
+    listed: tuple[int, int] = (10_000, 50_000)
     repeats: int = 3
 
 
 TOY = Scale(
     side=32, steps=2, batch_size=8, decoded=40, features=24, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
-    growth=16, growth_factors=(1, 5), networks=("resnet18",), predictor="resnet18", repeats=1,
+    growth=16, growth_factors=(1, 5), listed=(20, 40), networks=("resnet18",), predictor="resnet18", repeats=1,
+    originals=(16, 32), original_size=(160, 120), original_sides=(32,), looker="resnet18",
 )  # fmt: skip
 
 
@@ -260,6 +268,67 @@ def growing(scale: Scale, scratch: Path) -> list[Row]:
     return rows
 
 
+def originals(scale: Scale, scratch: Path) -> list[Row]:
+    """A camera's JPEGs to a CSV of tags: seconds a photo, and the process' own memory with more photos ÷ with few."""
+    few, many = scale.originals
+    megapixels = scale.original_size[0] * scale.original_size[1] / 1e6
+    drawn = material.photos(scratch / "drawn", scale.originals_drawn, scale.original_size)
+    rows = []
+    for side in scale.original_sides:
+        folder = scratch / str(side)
+        for size in (growth.WARM, few, many):
+            growth.lay_originals(folder, size, drawn, side, scale.looker)
+        measure = growth.measure_alone if few > 100 else growth.measure
+        found = [measure("predict", folder, size, 0) for size in (few, many)]
+        wall, cpu = ([one[clock] / size for one, size in zip(found, (few, many), strict=True)] for clock in ("seconds", "cpu"))
+        camera = open_photos(folder / str(few) / "images")
+        decoded = seconds("", lambda camera=camera, side=side: sum(map(len, pixels.blocks(camera, side))), target=None, repeats=1)
+        name = f"predict on originals of {megapixels:.3g} megapixels at {side} px, {scale.looker.removeprefix('timm:')}"
+        memory = found[1]["private"] / max(1.0, found[0]["private"])
+        rows += [
+            Row(
+                f"{name}: seconds a photo",
+                wall[-1],
+                (min(wall), max(wall)),
+                None,
+                unit="s",
+                cpu_value=cpu[-1],
+                ours=[one["seconds"] for one in found],
+                note=f"{few:,}, {many:,} photos; decoding alone {decoded.value / few:.3f} s",
+            ),
+            Row(
+                f"{name}: peak memory, {many // few} times the photos ÷ once",
+                memory,
+                (memory, memory),
+                GROWTH,
+                ours=[one["private"] for one in found],
+                note=f"{found[0]['private']:.0f}, {found[1]['private']:.0f} MiB",
+            ),
+        ]
+        shutil.rmtree(folder)
+    return rows
+
+
+def listing(scale: Scale, scratch: Path) -> list[Row]:
+    """Memory of a process that tags a long manifest ÷ that of one with a short manifest."""
+    few, many = scale.listed
+    folder = manifest.lay(scratch / "manifest")
+    measure = manifest.measure if few < growth.WARM * 10 else manifest.measure_alone  # toy: processes would take longer
+    found = [measure(folder, size) for size in (few, many)]
+    value = found[1]["private"] / max(1.0, found[0]["private"])
+    memory, times = (" and ".join(f"{one[which]:.0f}" for one in found) for which in ("private", "seconds"))
+    return [
+        Row(
+            f"predict of {many:,} photos through a manifest: memory ÷ that of {few:,}",
+            value,
+            (value, value),
+            1.1,
+            ours=[one["private"] for one in found],
+            note=f"{memory} MiB, {times} s",
+        )
+    ]
+
+
 ROWS = {
     "epoch": epoch,
     "decoding": decoding,
@@ -269,4 +338,6 @@ ROWS = {
     "predict": predicting,
     "import": importing,
     "growth": growing,
+    "originals": originals,
+    "manifest": listing,
 }

@@ -1,12 +1,13 @@
 """What the library's own work costs as a corpus grows, each measured in a process of its own:
-`python -m benchmarks.growth WHAT FOLDER PHOTOS`.
+`python -m benchmarks.growth WHAT FOLDER PHOTOS [REPEATED]`.
 
-The network is the smallest there is, so that nothing hides behind it.
+The network is the smallest there is, so that nothing hides behind it; originals of a camera have a network of their own.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def lay(folder: Path, count: int, side: int) -> Path:
             array[start : start + len(some)] = some[: count - start]
         array.flush()
         material.model_folder(made / "model", NETWORK, side)
+    return made
+
+
+def lay_originals(folder: Path, count: int, drawn: Sequence[Path], side: int, network: str) -> Path:
+    """A folder of `count` photos, links to those that are drawn, with a model that looks at `side` px; made once."""
+    made = folder / str(count)
+    if not made.exists():
+        (made / "images").mkdir(parents=True)
+        for number in range(count):
+            os.link(drawn[number % len(drawn)], made / "images" / f"im{number + 1}.jpg")
+        material.model_folder(made / "model", network, side, kept_side=side)
     return made
 
 
@@ -95,9 +107,12 @@ def _batches(made: Path, augmentation: str) -> tuple[PhotoBatches, int]:
     return PhotoBatches(found, targets, IMAGENET, side=side, augmentation=augmentation), side
 
 
-def measure(kind: str, folder: Path, count: int) -> dict[str, float]:
+def measure(kind: str, folder: Path, count: int, repeated: int = REPEATED) -> dict[str, float]:
     """Seconds and processor seconds (medians), and the highest memory in MiB: `private`, which is the process' own, and
     `resident`, which counts pages of mapped files that the system may take back at any time.
+
+    Args:
+        repeated: photos until which it is done again.
     """
     work, scratch = KINDS[kind], folder / "scratch"
 
@@ -118,7 +133,7 @@ def measure(kind: str, folder: Path, count: int) -> dict[str, float]:
     watching = threading.Thread(target=watch)
     watching.start()
     try:
-        times = [once(count) for _ in range(max(1, min(5, REPEATED // count)))]
+        times = [once(count) for _ in range(max(1, min(5, repeated // count)))]
     finally:
         done.set()
         watching.join()
@@ -137,12 +152,12 @@ def private_memory() -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0)
 
 
-def measure_alone(kind: str, folder: Path, count: int) -> dict[str, Any]:
+def measure_alone(kind: str, folder: Path, count: int, repeated: int = REPEATED) -> dict[str, Any]:
     """`measure` in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.growth", kind, str(folder), str(count)]
+    command = [sys.executable, "-m", "benchmarks.growth", kind, str(folder), str(count), str(repeated)]
     done = subprocess.run(command, check=True, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measure(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))))
+    sys.stdout.write(json.dumps(measure(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))))

@@ -25,17 +25,23 @@ UNIQUE = 500  # photos that are drawn; more of them repeat these
 LABELS = tuple(f"label{number:02}" for number in range(14))
 
 
-def photos(folder: Path, count: int, side: int = 128) -> list[Path]:
-    """`count` JPEG files of about the size of the corpus' (8 kB at 128 px): soft shapes under some grain."""
+def photos(folder: Path, count: int, size: int | tuple[int, int] = 128) -> list[Path]:
+    """`count` JPEG files of about the size of the corpus' (8 kB at 128 px): soft shapes under some grain.
+
+    Args:
+        size: width and height in px, or both.
+    """
     folder.mkdir(parents=True)
+    width, height = size if isinstance(size, tuple) else (size, size)
     random = np.random.default_rng(0)
     paths = [folder / f"im{number}.jpg" for number in range(1, count + 1)]
     for number, path in enumerate(paths):
         if number >= UNIQUE:
             os.link(paths[number % UNIQUE], path)
             continue
-        soft = Image.fromarray(random.integers(0, 256, (9, 9, 3), dtype=np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
-        grain = random.normal(scale=9, size=(side, side, 1))
+        coarse = Image.fromarray(random.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+        soft = coarse.resize((width, height), Image.Resampling.BICUBIC)
+        grain = random.normal(scale=9, size=(height, width, 1))
         Image.fromarray((np.asarray(soft) + grain).clip(0, 255).astype(np.uint8)).save(path, quality=90)
     return paths
 
@@ -75,7 +81,7 @@ def weights(folder: Path, network: str) -> Path:
     return folder
 
 
-def model_folder(folder: Path, network: str, side: int) -> Path:
+def model_folder(folder: Path, network: str, side: int, kept_side: int = pixels.SIDE) -> Path:
     """A folder as `final.train` leaves it, with a network of random weights."""
     folder.mkdir(parents=True)
     built = tagger(network, side, "cpu")
@@ -84,7 +90,7 @@ def model_folder(folder: Path, network: str, side: int) -> Path:
         "trained": "all",
         "dropout": 0.0,
         "side": side,
-        "kept_side": pixels.SIDE,
+        "kept_side": kept_side,
         "framing": "crop",
         "preprocessing": dataclasses.asdict(IMAGENET),
         "options": built.options,

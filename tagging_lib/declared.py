@@ -37,7 +37,7 @@ ROWS = (*NETWORKS, "training/*", "data/statistics.py", "runs/frozen.py", "runs/t
 PSEUDO_LABELS = ("runs/pseudo.py", "evaluation/ensemble.py")
 MIRRORED = ("study/mirror.py", "evaluation/ensemble.py")
 OUT_OF_FOLD = ("study/review.py", "evaluation/label_errors.py")
-FINAL = ("study/final.py",)
+FINAL = ("study/final.py", "study/finishing.py", "study/rehearsal.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 EVERY = tuple(dict.fromkeys((*DECODING, *FEATURES, *ROWS, *PSEUDO_LABELS, *MIRRORED, *OUT_OF_FOLD, *FINAL)))
 

@@ -1,4 +1,4 @@
-"""One helper for progress: a live bar on a terminal or in JupyterLab, one log line at the end elsewhere (papermill, files)."""
+"""Progress: a live bar on a terminal or in JupyterLab, one log line at the end elsewhere (papermill, files); and silence."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 logger = logging.getLogger(__name__)
@@ -32,3 +33,14 @@ def progress(iterable: Iterable[Item], description: str, total: int | None = Non
 def in_jupyter() -> bool:
     """Whether this process is a notebook's, open in a Jupyter frontend: not one that papermill runs headless."""
     return "ipykernel.zmqshell" in sys.modules and FRONTEND in os.environ
+
+
+@contextmanager
+def quiet(talker: logging.Logger) -> Iterator[None]:
+    """While it lasts, the logger tells nothing below a warning."""
+    before = talker.level
+    talker.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        talker.setLevel(before)

@@ -137,6 +137,16 @@ def test_features_come_once_an_epoch_each_in_a_view_of_its_own():
     assert np.abs(counts / counts.sum() - 1 / 3).max() < 4 * (2 / 9 / counts.sum()) ** 0.5
 
 
+def test_photos_without_an_augmented_view_are_seen_plain_and_the_others_as_before():
+    batches, plain = feature_batches(), np.arange(0, N, 3)
+    before = torch.cat([x for x, _ in batches.train(np.arange(N), 1)])
+    batches.as_they_are = plain
+    after = torch.cat([x for x, _ in batches.train(np.arange(N), 1)])
+    among = np.isin(after[:, 1].numpy(), plain)
+    assert before[among, 0].max() == 2 and after[among, 0].max() == 0
+    assert torch.equal(after[~among], before[~among])
+
+
 def test_features_of_an_epoch_can_be_drawn_again():
     def epoch(batches, number):
         return torch.cat([x for x, _ in batches.train(np.arange(N), number)])

@@ -1,18 +1,21 @@
 """A study's rows on a Ray cluster of two nodes on this machine, one of which dies."""
 
 import logging
-import os
 import threading
+from contextlib import contextmanager
 
-import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from benchmarks import material
 from benchmarks import nodes as local
-from tagging_lib import files
+from tagging_lib import cli, files
 from tagging_lib.errors import TaggingError
 from tagging_lib.runs import kept
 from tagging_lib.study import failed, plan
 from tagging_lib.study.opening import open_study
+from tagging_lib.workflow import cluster as clusters
 from tagging_lib.workflow import spread
 from tagging_lib.workflow.cluster import Cluster, Job, Needs, connected
 from tests.conftest import draw_corpus
@@ -112,32 +115,62 @@ def test_rows_on_a_cluster_have_the_bytes_of_rows_here_and_one_that_fails_is_lef
     assert [result.name for result in open_study(**PARAMETERS).run(["ffn2"])] == ["ffn2"]
 
 
-def test_a_row_whose_node_dies_goes_on_at_its_last_epoch(nodes, cluster, place, monkeypatch, caplog):
-    of_these(monkeypatch, "resnet18_scratch", "cnn")
-    caplog.set_level(logging.INFO)
-    victim = nodes.others[-1]
-    killed = threading.Event()
+@contextmanager
+def dying(node, when):
+    """A node that is killed once `when()` holds."""
 
     def kill():
-        # One row on each node; the dying one is in the midst of its epochs.
-        local.wait_until(lambda: len(list(place.glob("outputs/runs/*/*/checkpoint"))) == 2, 120)
-        victim.kill()
-        killed.set()
+        local.wait_until(when)
+        node.kill()
 
     killer = threading.Thread(target=kill)
     killer.start()
-    assert spread.train_rows(PARAMETERS, cluster) == {}
+    yield
     killer.join()
-    assert killed.is_set() and "goes on elsewhere" in caplog.text
-    open_study(**PARAMETERS, OUTPUTS="alone", record=False).run(["resnet18_scratch", "cnn"])
+
+
+def test_a_row_whose_node_dies_goes_on_at_its_last_epoch(nodes, cluster, place, monkeypatch, caplog):
+    draw_corpus(place / "larger", photos=300)
+    parameters = PARAMETERS | {"CORPUS": "larger"}
+    of_these(monkeypatch, "resnet18_scratch", "cnn")
+    caplog.set_level(logging.INFO)
+    logs = [place / "outputs" / "work" / "logs" / f"{name}.log" for name in ("resnet18_scratch", "cnn")]
+    # One row on each node, each in the midst of its five epochs.
+    with dying(nodes.others[-1], lambda: all(log.exists() and "epoch 1/5" in log.read_text() for log in logs)):
+        assert spread.train_rows(parameters, cluster) == {}
+    assert "goes on elsewhere" in caplog.text
+    assert any("continuing after epoch" in log.read_text() for log in logs)
+    open_study(**parameters, OUTPUTS="alone", record=False).run(["resnet18_scratch", "cnn"])
     for name in ("resnet18_scratch", "cnn"):
         assert contents(place / "outputs", name) == contents(place / "alone", name)
-        history = kept.read(kept.run_folder(name, place / "outputs")).history
-        assert list(history["epoch"]) == list(range(1, len(history) + 1))
-    logs = [path.read_text() for path in place.glob("outputs/work/logs/*.log")]
-    assert any("continu" in log or "resum" in log for log in logs)
-    assert not np.isnan(history["train_loss"]).any() and os.listdir(place / "outputs" / "runs")
-    nodes.others.remove(victim)
+    nodes.others.pop()
+    nodes.add()
+
+
+def test_photos_are_tagged_once_each_though_a_node_dies(nodes, cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = material.model_folder(tmp_path / "model", "ffn1", 32)
+    material.photos(tmp_path / "photos", 480, 32)
+
+    def predict(out, *more):
+        options = ["--out", out, "--shard-photos", "16", "--device", "cpu", *more]
+        shown = CliRunner().invoke(cli.app, ["predict", str(model), "photos", *options])
+        assert shown.exit_code == 0, f"{shown.output}{shown.exception!r}"
+        return [(tmp_path / out / name).read_bytes() for name in ("predictions.csv", "predictions.txt")]
+
+    @contextmanager
+    def this_one(address):
+        yield cluster
+
+    monkeypatch.setattr(clusters, "connected", this_one)
+    alone = predict("alone")
+    logs = tmp_path / "spread" / "shards" / "logs"
+    with dying(nodes.others[-1], lambda: [*logs.glob("*")] and all("shard" in log.read_text() for log in logs.glob("*"))):
+        assert predict("spread", "--ray", "any") == alone
+    names = pd.read_csv(tmp_path / "spread" / "predictions.csv").iloc[:, 0]
+    assert len(names) == names.nunique() == 480
+    assert len(list(logs.glob("*.log"))) == 2
+    nodes.others.pop()
     nodes.add()
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from tagging_lib import cli
+from tagging_lib import cli, files
 from tagging_lib.data.corpus import open_photos
 from tagging_lib.data.metadata.keywords import read_keywords
 from tagging_lib.errors import TaggingError
+from tagging_lib.evaluation import thresholds
 from tagging_lib.inference import folder, predict
 from tagging_lib.study.opening import open_study
 from tests.conftest import trained_row
@@ -110,3 +111,44 @@ def test_a_threshold_of_ones_own_and_one_that_is_none(opened):
     assert shown.exit_code == 0 and not np.loadtxt("t/predictions.txt").any()
     with pytest.raises(TaggingError, match=r"threshold is 1\.5"):
         predict.predict_photos(opened.result("ffn1").folder, open_photos(photos), outputs=Path("t"), threshold=1.5)
+
+
+def test_whatever_names_a_model_finds_its_folder(opened, tmp_path):
+    result = trained_row(opened, "ffn1")
+    names = ["ffn1", result.folder, str(result.folder), result.folder.parent, "outputs/runs/ffn1"]
+    assert [folder.find(name).resolve() for name in names] == [result.folder] * len(names)
+    (tmp_path / "outputs" / "final").mkdir()
+    files.write_json(tmp_path / "outputs" / "final" / "model.json", {})
+    assert folder.find("final") == folder.find("outputs/final") == Path("outputs/final")
+    (tmp_path / "other" / "final").mkdir(parents=True)
+    with pytest.raises(TaggingError, match="holds neither"):
+        folder.find("other/final")
+    with pytest.raises(TaggingError, match=r"nothing is neither .* ffn1$"):
+        folder.find("nothing", Path("outputs"))
+
+
+def test_the_frozen_part_of_random_weights_is_drawn_again_as_it_was(opened):
+    """A rehearsal's backbone comes from the row's seed, and its folder holds the head alone."""
+    result = trained_row(opened, "densenet169_head")
+    photos = open_photos(opened.corpus.root / "images")
+    found, _ = predict.probabilities(result.folder, photos)
+    np.testing.assert_allclose(found[opened.indices("test")], result.probabilities("test"), atol=2e-3)
+
+
+def test_labels_by_a_promised_precision_from_the_command(opened):
+    """The thresholds come from the row's own validation photos, and `--min-photos` from its training photos."""
+    result = trained_row(opened, "ffn1")
+    photos = str(opened.corpus.root / "images")
+    command = ["predict", "ffn1", photos, "--out", "t", "--device", "cpu"]
+    shown = CliRunner().invoke(cli.app, [*command, "--precision", "0.3"])
+    assert shown.exit_code == 0, shown.output
+    chosen = thresholds.at_precision(opened.truth("validation"), result.probabilities("validation"), 0.3)
+    assert np.isfinite(chosen).any()
+    expected = thresholds.apply(pd.read_csv("t/predictions.csv")[list(opened.labels)].to_numpy(np.float32), chosen)
+    np.testing.assert_array_equal(np.loadtxt("t/predictions.txt", dtype=int), expected)
+    counts = dict(zip(opened.labels, opened.truth("train").sum(axis=0).tolist(), strict=True))
+    assert result.details["train_photos"] == counts and len(set(counts.values())) > 1
+    shown = CliRunner().invoke(cli.app, [*command, "--min-photos", str(max(counts.values()))])
+    assert shown.exit_code == 0, shown.output
+    left = [label for label, count in counts.items() if count == max(counts.values())]
+    assert pd.read_csv("t/predictions.csv").columns.tolist() == ["photo", "labels", *left]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 import unicodedata
 
 import pytest
@@ -271,19 +269,15 @@ def test_a_line_of_json_that_is_not_as_it_should_be(tmp_path, line, said):
         corpus_of(tmp_path, f'{{"image": "a.jpg", "tags": ["sea"]}}\n{line}\n', table="tags.jsonl")
 
 
-def test_parquet_needs_pyarrow_and_is_read_with_it(tmp_path, monkeypatch):
+def test_parquet_is_read_and_a_damaged_file_is_named(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
     (tmp_path / "tags.parquet").write_bytes(b"PAR1")
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(TaggingError, match=r"tags\.parquet needs pyarrow"):
+    with pytest.raises(TaggingError, match=r"tags\.parquet is no readable Parquet file"):
         Corpus.open(tmp_path)
-    rows = [{"image": name, "labels": labels} for name, labels in SEA.items()]
-    parquet = types.ModuleType("pyarrow.parquet")
-    parquet.read_table = lambda path: types.SimpleNamespace(to_pylist=lambda: rows)
-    package = types.ModuleType("pyarrow")
-    package.parquet = parquet
-    monkeypatch.setitem(sys.modules, "pyarrow", package)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", parquet)
+    pq.write_table(pa.table({"image": list(SEA), "labels": list(SEA.values())}), tmp_path / "tags.parquet")
     assert labels_of(Corpus.open(tmp_path)) == SEA
 
 

@@ -3,20 +3,24 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError, WeightsUnavailable
+from tagging_lib.inference import folder
 from tagging_lib.models import preprocessing, zoo
 from tagging_lib.runs import kept, rows, trainer
 from tagging_lib.runs import key as keys
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
 from tagging_lib.runs.original import LABELS
-from tagging_lib.study import chosen, compare, final, opening, profiles
+from tagging_lib.study import chosen, compare, final, opening, profiles, rehearsal
+from tagging_lib.study.finishing import Finish
 from tagging_lib.study.opening import open_study
 from tagging_lib.training.recipe import HEAD_RECIPE
 from tests.conftest import trained_row
@@ -268,7 +272,7 @@ def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
     chosen.save(opened, pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
     described = final.train(opened)
     assert described["row"] == "ffn1" and described["threshold"] == 0.4
-    assert not any("f1" in name for name in described["history"]["test"])
+    assert described["finish"] == rehearsal.rehearse(opened, opened.best()).best
     from tagging_lib.data.corpus import open_photos
     from tagging_lib.inference.predict import predict_photos
 
@@ -286,6 +290,24 @@ def test_final_model_needs_thresholds_and_tags_a_folder(opened, tmp_path):
     assert told[0]["threshold"] == 0.4
     pd.testing.assert_frame_equal(streamed, table, atol=1e-5)
     assert set((tmp_path / "data" / "cache").iterdir()) == cached
+
+
+@pytest.mark.parametrize("how", list(Finish))
+def test_the_final_model_is_finished_as_the_rehearsal_says(opened, how):
+    result = trained_row(opened, "ffn1")
+    chosen.save(opened, pd.DataFrame({"row": ["ffn1"], "threshold": [0.4]}))
+    described = final.train(opened, SimpleNamespace(best=how))
+    learnt = {part: told["photos"] for part, told in described["history"].items()}
+    continued = {"validation": 12, "test": 12}
+    assert learnt == {Finish.AS_IT_IS: {}, Finish.RETRAINED: {"all": 60}}.get(how, continued)
+    tagger, _ = folder.load(opened.outputs / "final")
+    same = [torch.equal(a, b) for a, b in zip(tagger.parameters(), runs.reopened(result).tagger.parameters(), strict=True)]
+    assert all(same) == (how == Finish.AS_IT_IS)
+    card = (opened.outputs / "final" / "README.md").read_text(encoding="utf-8")
+    assert ("No test score can be given" in card) == (how != Finish.AS_IT_IS)
+    assert not list((opened.outputs / "runs" / "final").rglob("checkpoint"))
+    other = Finish.RETRAINED if how == Finish.AS_IT_IS else Finish.AS_IT_IS
+    assert final.train(opened, SimpleNamespace(best=other))["sha256"] != described["sha256"]
 
 
 @pytest.mark.parametrize(

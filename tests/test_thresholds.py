@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.special import logit
+from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_recall_curve, precision_score, recall_score
 
 from tagging_lib.evaluation import metrics, thresholds
@@ -276,3 +277,48 @@ def test_shrinking_survives_empty_and_single_photos_and_labels_without_a_positiv
     for photos in (1, 2):
         assert thresholds.shrunken(targets[:photos], probabilities[:photos]).shape == (4,)
     assert np.isfinite(thresholds.shrunken(np.zeros_like(targets), probabilities)).all()
+
+
+def test_a_promised_precision_by_hand():
+    """22 photos without an error promise 0.9 with a confidence of 0.9: 0.9 to the 22nd is 0.098, to the 21st 0.109."""
+    sure = np.linspace(1, 0.5, 30)
+    right = np.ones(30, dtype=np.uint8)
+    assert thresholds.at_precision(right[:22, None], sure[:22, None], 0.9)[0] == sure[21]
+    assert thresholds.at_precision(right[:21, None], sure[:21, None], 0.9)[0] == np.inf
+    # 0.8 to the 11th is 0.086, to the 10th 0.107.
+    assert thresholds.at_precision(right[:11, None], sure[:11, None], 0.8)[0] == sure[10]
+    assert thresholds.at_precision(right[:10, None], sure[:10, None], 0.8)[0] == np.inf
+    # An error at the top must be made good by photos below it: the threshold goes down until enough are right.
+    first_wrong = np.concatenate([[0], right, right, right])[:, None]
+    falling = np.linspace(1, 0.1, 91)[:, None]
+    assert thresholds.at_precision(first_wrong, falling, 0.9)[0] == falling[-1, 0]
+    # A two-sided interval of 0.8 has the lower end of a one-sided one of 0.9.
+    enough = next(n for n in range(2, 91) if binomtest(n - 1, n).proportion_ci(0.8, "exact").low >= 0.9)
+    assert 22 < enough < 91
+    assert np.isfinite(thresholds.at_precision(first_wrong[:enough], falling[:enough], 0.9)[0])
+    assert np.isinf(thresholds.at_precision(first_wrong[: enough - 1], falling[: enough - 1], 0.9)[0])
+
+
+def test_a_promised_precision_never_parts_equal_probabilities_and_skips_labels_without_a_positive():
+    targets = np.column_stack([np.r_[np.ones(30), np.zeros(30)], np.zeros(60)]).astype(np.uint8)
+    tied = np.column_stack([np.full(60, 0.7), np.linspace(0, 1, 60)]).astype(np.float32)
+    assert thresholds.at_precision(targets, tied, 0.9).tolist() == [np.inf, np.inf]
+    tied[:30, 0] = 0.8
+    found = thresholds.at_precision(targets, tied, 0.9)
+    assert thresholds.apply(tied, found).sum(axis=0).tolist() == [30, 0]
+    assert thresholds.at_precision(targets[:0], tied[:0], 0.9).tolist() == [np.inf, np.inf]
+
+
+def test_a_promise_is_kept_on_other_photos_where_the_precision_as_counted_is_not():
+    """Labels by chance alone, true with probability p: over many draws the delivered precision is the mean p above."""
+    random, kept, counted = np.random.default_rng(0), [], []
+    for _ in range(40):
+        probabilities = random.random((300, 1))
+        targets = (random.random((300, 1)) < probabilities).astype(np.uint8)
+        promised = thresholds.at_precision(targets, probabilities, 0.8)[0]
+        order = np.argsort(-probabilities[:, 0])
+        precision = np.cumsum(targets[order, 0]) / np.arange(1, 301)
+        lucky = probabilities[order[np.flatnonzero(precision >= 0.8)[-1]], 0]
+        kept.append((1 + promised) / 2 >= 0.8)
+        counted.append((1 + lucky) / 2 >= 0.8)
+    assert np.mean(kept) >= 0.8 > 0.6 > np.mean(counted)

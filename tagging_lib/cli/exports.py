@@ -13,13 +13,14 @@ from tagging_lib.cli.options import Outputs
 
 @app.command(name="export-onnx")
 def export_onnx(
-    model: Annotated[Path, typer.Argument(help="A model folder, such as outputs/final.", show_default=False)],
+    model: Annotated[str, typer.Argument(help="outputs/final, the folder of a run, or a row's name.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; model.onnx in the folder by default.")] = None,
+    outputs: Outputs = "outputs",
 ) -> None:
-    """Write a final model as ONNX, checked against PyTorch."""
-    from tagging_lib.inference import onnx_export
+    """Write a model as ONNX, checked against PyTorch."""
+    from tagging_lib.inference import folder, onnx_export
 
-    say(f"onnx: {onnx_export.export(model, out)}")
+    say(f"onnx: {onnx_export.export(folder.find(model, Path(outputs)), out)}")
 
 
 @app.command(name="export-figures")

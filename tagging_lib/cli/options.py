@@ -37,15 +37,18 @@ Layout = Annotated[str, typer.Option("--layout", help="How the corpus is laid ou
 Separator = Annotated[str, typer.Option("--separator", help="What stands between the labels of a cell of a table.")]
 Relabel = Annotated[str, typer.Option("--relabel", help="A CSV of the columns label, becomes; `check --fix` writes one.")]
 MinPhotos = Annotated[int, typer.Option("--min-photos", min=0, help="Leave out labels on fewer photos.")]
+Groups = Annotated[
+    str, typer.Option("--groups", help="What stays in one part of the split: found (twins; the default), folder, none, a column.")
+]
 Read = Annotated[
     list[str] | None,
     typer.Option("--read", help="How a corpus is read, as name=value: photo_column, label_column, hierarchy, table …"),
 ]
 
 
-def reading(layout: str, separator: str, relabel: str, min_photos: int, more: list[str] | None) -> str:
+def reading(layout: str, separator: str, relabel: str, min_photos: int, more: list[str] | None, groups: str = "") -> str:
     """What was asked of reading, in one line as notebooks take it: name=value words, quoted as in a shell."""
-    given = {"layout": layout, "separator": separator, "relabel": relabel, "min_photos": min_photos or ""}
+    given = {"layout": layout, "separator": separator, "relabel": relabel, "min_photos": min_photos or "", "groups": groups}
     words = []
     for line in more or ():  # one pair, whatever its value holds, or several as a report's command has them
         several = shlex.split(line)

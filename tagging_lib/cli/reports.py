@@ -15,6 +15,7 @@ from tagging_lib.cli.options import (
     Corpus_,
     DataFolder,
     Device,
+    Groups,
     Layout,
     MinPhotos,
     Outputs,
@@ -120,6 +121,7 @@ def run_study(
     separator: Separator = "",
     relabel: Relabel = "",
     min_photos: MinPhotos = 0,
+    groups: Groups = "",
     read: Read = None,
     only: Annotated[str, typer.Option("--only", help="Notebooks to run, such as 03,05.")] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Run notebooks again that have already finished.")] = False,
@@ -148,7 +150,7 @@ def run_study(
         test_photos=test_photos,
         split=split,
         skip_broken=skip_broken,
-        read=reading(layout, separator, relabel, min_photos, read),
+        read=reading(layout, separator, relabel, min_photos, read, groups),
     )
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
     if ray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,7 @@ from tagging_lib.cli.options import (
     Corpus_,
     DataFolder,
     Device,
+    Groups,
     Layout,
     MinPhotos,
     Outputs,
@@ -26,6 +28,9 @@ from tagging_lib.cli.options import (
     Weights,
     reading,
 )
+
+if TYPE_CHECKING:
+    from tagging_lib.runs.result import Result
 
 
 @app.command()
@@ -46,6 +51,7 @@ def train(
     separator: Separator = "",
     relabel: Relabel = "",
     min_photos: MinPhotos = 0,
+    groups: Groups = "",
     read: Read = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="A changed value: side=224, recipe.epochs=40, trained=head; repeatable.")
@@ -53,7 +59,10 @@ def train(
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
 ) -> None:
-    """Train one row of the study and print its test score."""
+    """Train one row of the study and print its test score; its folder becomes a model that `tagging predict` and timm take.
+
+    The page summary.html in it says how good the model is, which labels can be relied on, and what to do next.
+    """
     from tagging_lib.report import tables
     from tagging_lib.runs import rows
     from tagging_lib.runs.changes import change
@@ -62,6 +71,7 @@ def train(
     from tagging_lib.runs.run import run
     from tagging_lib.study.opening import open_study
 
+    asked = reading(layout, separator, relabel, min_photos, read, groups)
     study = open_study(
         CORPUS=corpus,
         PROFILE=profile,
@@ -73,7 +83,7 @@ def train(
         TEST_PHOTOS=test_photos,
         SPLIT=split,
         SKIP_BROKEN=skip_broken,
-        READ=reading(layout, separator, relabel, min_photos, read),
+        READ=asked,
         record=False,
     )
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
@@ -86,3 +96,27 @@ def train(
         f"macro-F1 {tables.number(score['macro_f1'])}, threshold {result.threshold:.2f}, {tables.duration(result.seconds)}; "
         f"{result.folder}"
     )
+    if result.has_network:
+        _finish(result, corpus, asked, study.profile.toy)
+
+
+def _finish(result: Result, corpus: str, read: str, toy: bool) -> None:
+    """Make the row's folder whole, and write its page."""
+    from tagging_lib import files
+    from tagging_lib.inference import whole
+    from tagging_lib.report import tables
+    from tagging_lib.report.summary import page
+
+    setting, score = result.setting, result.score("test")
+    learnt, tested = (len(setting.indices(part)) for part in ("train", "test"))
+    card = [
+        f"- Corpus `{setting.corpus.name}`, fingerprint `{setting.corpus.fingerprint}`, {learnt:,} photos trained on.",
+        f"- Micro-F1 {tables.interval(score['micro_f1'], *result.interval)} on {tested:,} test photos; `{page.FILE}` has more.",
+    ]
+    not_in_timm = whole.complete(result.folder, card)
+    if not_in_timm:
+        say(f"timm: {result.folder} does not open there: {not_in_timm}")
+    shown = Path(os.path.relpath(result.folder)) if result.folder.is_relative_to(Path.cwd()) else result.folder
+    html = page.page(result, corpus=corpus, read=read, folder=str(shown), not_in_timm=not_in_timm, toy=toy)
+    files.write_text(result.folder / page.FILE, html)
+    say(f"summary: {shown / page.FILE}")

@@ -54,6 +54,7 @@ class Corpus:
         targets: uint8 (N, L), 1 where the photo carries the label.
         layout, read_as: the layout's name, and how it was read in words; both are empty for photos without labels.
         parts: `train`, `validation`, `test` or None of each photo, where the corpus says it; else empty.
+        groups: of each photo as the corpus names it, where a column of groups was asked for; else empty.
         written: how the labels stood there.
         labels_left_out: labels on fewer photos than `min_photos`.
     """
@@ -70,6 +71,7 @@ class Corpus:
     parts: tuple[str | None, ...] = ()
     written: Written = Written.NAMES
     labels_left_out: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
     @classmethod
     def open(
@@ -188,6 +190,7 @@ def _opened(path: Given, data_dir: Path, name: str | None, options: ReadOptions)
         reading.parts,
         reading.written,
         rare,
+        reading.groups,
     )
     doubtful = quality.label_problems(
         corpus.counts, reading.written, confirmed=confirmed, paths=options.hierarchy != "leaf"
@@ -229,6 +232,7 @@ def _without(corpus: Corpus, broken: dict[int, str]) -> Corpus:
         numbers=corpus.numbers[kept],
         targets=corpus.targets[kept],
         parts=tuple(corpus.parts[row] for row in kept) if corpus.parts else (),
+        groups=tuple(corpus.groups[row] for row in kept) if corpus.groups else (),
         problems=(*corpus.problems, *added),
     )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 import math
 import os
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
@@ -60,7 +62,14 @@ class BrokenPhotoError(Exception):
     """What is wrong with a photo, without its path."""
 
 
-def decode(path: Path, side: int, framing: Framing = Framing.CROP) -> np.ndarray:
+class Stored(Protocol):
+    """A photo that is no file of its own, but lies in an archive or behind a URL; as text it says where."""
+
+    def read(self) -> bytes:
+        """The file's bytes; raises BrokenPhotoError where they cannot be had."""
+
+
+def decode(path: Path | Stored, side: int, framing: Framing = Framing.CROP) -> np.ndarray:
     """The photo as uint8 RGB (side, side, 3): upright by its EXIF tag, made square by `framing`, transparency over white.
 
     Photos are shrunk with Lanczos and enlarged bicubically; one that has the size already keeps its pixels. Of several
@@ -75,7 +84,7 @@ def decode(path: Path, side: int, framing: Framing = Framing.CROP) -> np.ndarray
         raise TaggingError(f"{path} {error}: replace or remove it, or go on without it by --skip-broken") from error
 
 
-def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> np.ndarray:
+def decode_or_fault(path: Path | Stored, side: int, framing: Framing = Framing.CROP) -> np.ndarray:
     """As `decode`.
 
     Raises:
@@ -83,14 +92,15 @@ def decode_or_fault(path: Path, side: int, framing: Framing = Framing.CROP) -> n
         TaggingError: no memory is left, which is not the photo's fault.
     """
     try:
-        if not path.is_file():  # a pipe would be waited for
+        if isinstance(path, Path) and not path.is_file():  # a pipe would be waited for
             raise BrokenPhotoError("is no file" if path.exists() else "leads nowhere")
-        with Image.open(path, formats=_formats()) as image:
+        content = path if isinstance(path, Path) else io.BytesIO(path.read())
+        with Image.open(content, formats=_formats()) as image:
             _refuse_giants(image)
             image.draft("RGB", (2 * side, 2 * side))
             image.load()
             square = _square(_to_rgb(image, side), side, framing)
-            turn = UPRIGHT.get(_orientation(image, path) or 1)
+            turn = UPRIGHT.get(_orientation(image, content) or 1)
             return np.asarray(square if turn is None else square.transpose(turn))
     except (BrokenPhotoError, TaggingError):
         raise
@@ -125,19 +135,19 @@ def _refuse_giants(image: Image.Image) -> None:
         raise BrokenPhotoError(f"has {size}, over {limit // 10**6} million, the most that is read of a {image.format}")
 
 
-def _orientation(image: Image.Image, path: Path) -> int | None:
+def _orientation(image: Image.Image, content: Path | io.BytesIO) -> int | None:
     """What is left to turn: HEIC photos come as their container turns them, and then their EXIF tag does not count."""
     try:
         if image.format == "HEIF":
-            return None if _container_turns(path) else image.info.get("original_orientation")
+            return None if _container_turns(content) else image.info.get("original_orientation")
         return image.getexif().get(ORIENTATION)
     except Exception:  # damaged metadata of a photo whose pixels are sound
         return None
 
 
-def _container_turns(path: Path) -> bool:
+def _container_turns(content: Path | io.BytesIO) -> bool:
     """Whether a HEIC file says by itself how it is turned or mirrored (ISO/IEC 23008-12, sections 6.5.10 and 6.5.12)."""
-    with open(path, "rb") as stream:
+    with open(content, "rb") if isinstance(content, Path) else io.BytesIO(content.getvalue()) as stream:
         while len(head := stream.read(8)) == 8:
             size, kind = int.from_bytes(head[:4], "big"), head[4:]
             read = 8

@@ -18,7 +18,7 @@ from tagging_lib.data.readers import (
     yolo,
 )
 from tagging_lib.data.readers.photos import photos_below, unread_below
-from tagging_lib.data.readers.reading import LAYOUTS, Problem, Reading, ReadOptions
+from tagging_lib.data.readers.reading import GROUPINGS, LAYOUTS, Problem, Reading, ReadOptions
 from tagging_lib.errors import TaggingError
 
 READERS: dict[str, ModuleType] = dict(
@@ -36,6 +36,9 @@ def read(root: Path, options: ReadOptions) -> tuple[str, Reading]:
     """
     layout = options.layout or find(root, options)
     reading: Reading = READERS[layout].read(root, options)
+    if options.groups not in GROUPINGS and not reading.groups:
+        choices = ", ".join(GROUPINGS)
+        raise TaggingError(f"groups is {options.groups!r}: photos read as {layout} have no such column: choose {choices}")
     unread = unread_below(root)
     if unread:
         passed_over = Problem(root.name, unread, "convert them to JPEG or TIFF; until then they are passed over")

@@ -21,7 +21,7 @@ from PIL import __version__ as pillow_version
 
 from tagging_lib import declared, files
 from tagging_lib.data import arrays
-from tagging_lib.data.decoding import BrokenPhotoError, Framing, decode, decode_or_fault, size_of
+from tagging_lib.data.decoding import BrokenPhotoError, Framing, Stored, decode, decode_or_fault, size_of
 from tagging_lib.errors import TaggingError
 from tagging_lib.progress import progress
 
@@ -30,8 +30,15 @@ CHUNK = 256  # photos decoded between two writes: bounds the memory
 TASK = 16  # of them decoded by a thread at a time: asking it for each one would cost a tenth of the decoding
 
 
+class Listed(Protocol):
+    """Photos in an order, wherever each of them lies."""
+
+    def __len__(self) -> int: ...
+    def path(self, index: int) -> Path | Stored: ...
+
+
 class Photos(Protocol):
-    """What is decoded: a `Corpus`, of which this module needs no more than this."""
+    """What is decoded and kept: a `Corpus`, of which this module needs no more than this."""
 
     @property
     def name(self) -> str: ...
@@ -105,14 +112,22 @@ def load(
 
 
 def blocks(
-    corpus: Photos, side: int = SIDE, framing: Framing = Framing.CROP, *, workers: int | None = None
+    corpus: Listed,
+    side: int = SIDE,
+    framing: Framing = Framing.CROP,
+    *,
+    workers: int | None = None,
+    broken: dict[int, str] | None = None,
 ) -> Iterator[np.ndarray]:
     """The photos in order, decoded in parallel, uint8 (n, side, side, 3) with n ≤ `CHUNK` at a time; nothing is kept.
 
     The next block is decoded while the present one is used.
 
+    Args:
+        broken: gets the index of each photo that cannot be decoded, with what is wrong with it; in its place is a black one.
+
     Raises:
-        TaggingError: a photo cannot be decoded.
+        TaggingError: a photo cannot be decoded, and `broken` is not given.
     """
     with _pool(workers) as pool:
 
@@ -121,7 +136,14 @@ def blocks(
 
             def fill(places: range) -> None:
                 for place in places:
-                    block[place] = decode(corpus.path(start + place), side, framing)
+                    photo = corpus.path(start + place)
+                    if broken is None:
+                        block[place] = decode(photo, side, framing)
+                        continue
+                    try:
+                        block[place] = decode_or_fault(photo, side, framing)
+                    except BrokenPhotoError as error:
+                        broken[start + place], block[place] = str(error), 0
 
             tasks = [range(first, min(first + TASK, len(block))) for first in range(0, len(block), TASK)]
             return block, [pool.submit(fill, places) for places in tasks]

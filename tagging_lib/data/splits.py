@@ -21,13 +21,18 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Row indices of the three parts, each int64 and ascending; together they are all photos, none twice."""
+    """Row indices of the three parts, each int64 and ascending; together they are all photos, none twice.
+
+    Attributes:
+        groups: int64 (N,), as `twins.together` gives them, where photos were kept together.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     rule: str
     seed: int
+    groups: np.ndarray | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -39,12 +44,20 @@ class Split:
 
 
 def split(
-    corpus: Corpus, seed: int = 42, rule: str = "random", fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+    corpus: Corpus,
+    seed: int = 42,
+    rule: str = "random",
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    groups: np.ndarray | None = None,
 ) -> Split:
     """Divide the photos, which are in ascending order of their number whatever the file system's order.
 
     `random` is the original's rule; `stratified` keeps each label's share equal in the parts (Sechidis et al., ECML 2011);
     `given` takes the corpus' own parts, and draws one that it lacks from those that train.
+
+    Args:
+        groups: int64 (N,), as `twins.together` gives them: photos of one group come into one part. Without groups of more than
+            one photo the split is the same as without any. Parts that a corpus gives stay as they are.
 
     Raises:
         TaggingError: an unknown rule, or a corpus too small for three parts.
@@ -59,11 +72,43 @@ def split(
         parts = _given(corpus, seed, fractions)
     elif rule == "random":
         order = np.random.default_rng(seed).permutation(n)
-        parts = np.split(order, np.cumsum(sizes))
+        parts = cut(order, sizes, np.arange(n) if groups is None else groups)
     else:
         parts = _stratified(corpus.targets, seed, fractions)
+        if groups is not None:
+            parts = _joined(parts, groups)
+    if not all(map(len, parts)):
+        fix = "say --groups none, or give smaller groups"
+        raise TaggingError(f"{corpus.name}: groups leave a part of the split without photos: {fix}")
     train, validation, test = (np.sort(part).astype(np.int64) for part in parts)
-    return Split(train, validation, test, rule, seed)
+    return Split(train, validation, test, rule, seed, groups)
+
+
+def cut(order: np.ndarray, sizes: list[int], groups: np.ndarray) -> list[np.ndarray]:
+    """The photos in the order drawn, each with its group behind it, cut where the parts are full; no group is cut.
+
+    Args:
+        order: places in the corpus, int64 (n,).
+        sizes: photos of each part but the last.
+        groups: int64 (N,), of all photos of the corpus, as `twins.together` gives them.
+    """
+    drawn = groups[order]
+    _, first, group = np.unique(drawn, return_index=True, return_inverse=True)
+    start = first[group.ravel()]  # where the first photo of the same group was drawn
+    arranged = np.lexsort((np.arange(len(order)), start))
+    order, start = order[arranged], start[arranged]
+    begins = np.searchsorted(start, start)  # where the group begins in the new order
+    part_of = np.searchsorted(np.cumsum(sizes), begins, side="right")
+    return [order[part_of == part] for part in range(len(sizes) + 1)]
+
+
+def _joined(parts: list[np.ndarray], groups: np.ndarray) -> list[np.ndarray]:
+    """The same parts, with each group in the part of its first photo."""
+    part_of = np.empty(len(groups), dtype=np.int64)
+    for part, rows in enumerate(parts):
+        part_of[rows] = part
+    part_of = part_of[groups]
+    return [np.flatnonzero(part_of == part) for part in range(len(PARTS))]
 
 
 def _given(corpus: Corpus, seed: int, fractions: tuple[float, float, float]) -> list[np.ndarray]:

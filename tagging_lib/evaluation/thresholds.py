@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 GRID = np.round(np.arange(0.05, 0.96, 0.05), 2)  # the original's
 FINE_GRID = np.round(np.arange(0.01, 1.0, 0.01), 2)
+CONFIDENCE = 0.9  # of a promised precision, label by label
 
 
 def apply(probabilities: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
@@ -76,6 +77,33 @@ def exact(targets: np.ndarray, probabilities: np.ndarray) -> tuple[float, float]
     last_of_ties = np.append(flat[order][:-1] != flat[order][1:], True)
     best = int(np.where(last_of_ties, f1, -1).argmax())
     return float(flat[order][best]), float(f1[best])
+
+
+def at_precision(targets: np.ndarray, probabilities: np.ndarray, precision: float, confidence: float = CONFIDENCE) -> np.ndarray:
+    """The lowest threshold of each label that promises the precision, float64 (L,); infinite for a label that none does.
+
+    A threshold promises it where the lower end of the one-sided Clopper-Pearson interval (Biometrika 1934) of its precision
+    on these photos reaches it. Without a single error that takes ln(1 - confidence) / ln(precision) photos, 22 for 0.9. The
+    precision as counted would take one photo, and promises too much: the threshold is the luckiest of many.
+
+    >>> sure = np.linspace(1, 0.5, 22)[:, None]
+    >>> at_precision(np.ones((22, 1)), sure, 0.9), at_precision(np.ones((21, 1)), sure[:21], 0.9)
+    (array([0.5]), array([inf]))
+    """
+    from scipy.special import betaincinv
+
+    found = np.full(targets.shape[1], np.inf)
+    for label in range(targets.shape[1]):
+        column = probabilities[:, label]
+        order = np.argsort(column)[::-1]
+        hits, given = np.cumsum(targets[order, label].astype(np.int64)), np.arange(1, len(column) + 1)
+        # Without a hit nothing is promised; the inverse is not defined there.
+        lowest = np.where(hits > 0, betaincinv(np.maximum(hits, 1), given - hits + 1, 1 - confidence), 0.0)
+        last_of_ties = np.append(column[order][:-1] != column[order][1:], True)  # a threshold cannot fall between them
+        promising = np.flatnonzero(last_of_ties[: len(column)] & (lowest >= precision))
+        if len(promising):
+            found[label] = float(column[order][promising[-1]])
+    return found
 
 
 def per_label_exact(targets: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A model folder: a network with the labels that it gives, as it is kept on disk.
 
-The final model's folder holds the whole network. That of a run holds what was trained, and builds upon the pretrained
-weights that the row started from.
+The final model's folder holds the whole network, and so does that of a run that `tagging train` has made whole (`whole`).
+That of another run holds what was trained, and builds upon the pretrained weights that the row started from.
 """
 
 from __future__ import annotations
@@ -11,16 +11,36 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from tagging_lib import files
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import thresholds
+from tagging_lib.inference import timm_format
 from tagging_lib.models import zoo
 from tagging_lib.models.tagger import Tagger
 from tagging_lib.runs import kept, trainer
 
 SUMMARY = "model.json"
 GIVE = "give the folder of a trained row or of a final model, such as outputs/final"
+
+
+def find(model: str | Path, outputs: Path = Path("outputs")) -> Path:
+    """The model folder that a user means: a folder, `final`, or a row by its name or folder, of which the latest run is taken.
+
+    Raises:
+        TaggingError: there is none; the message says which there are.
+    """
+    path = Path(model).expanduser()
+    for folder in (path, outputs / model):
+        if any((folder / name).exists() for name in (SUMMARY, kept.SUMMARY)):
+            return folder
+    if path.is_dir():
+        runs = [found for found in path.glob(f"*/{kept.SUMMARY}") if (found.parent / "truth.npz").exists()]
+        if not runs:
+            raise TaggingError(f"{path} holds neither {SUMMARY} nor {kept.SUMMARY}: {GIVE}")
+        return max(runs, key=lambda found: found.stat().st_mtime_ns).parent
+    return kept.run_folder(model, outputs)
 
 
 def load(model: Path) -> tuple[Tagger, dict[str, Any]]:
@@ -30,8 +50,7 @@ def load(model: Path) -> tuple[Tagger, dict[str, Any]]:
         TaggingError: a file is missing, damaged, or not a model of this library.
         WeightsUnavailable: a run's pretrained weights are out of reach.
     """
-    described = _described(model)
-    file = model / kept.MODEL
+    described, file = _described(model)
     if not file.exists():
         raise TaggingError(f"{file} is missing: {GIVE}")
     if described.get("sha256") != files.sha256(file):
@@ -44,29 +63,35 @@ def load(model: Path) -> tuple[Tagger, dict[str, Any]]:
         if spec["complete"]:
             tagger = zoo.rebuild(network, count, options=spec["options"], **same)
         else:
-            tagger = zoo.build(network, count, weights=spec["weights"], trained=spec["trained"], **same)
-        trainer.load_state(tagger, file, complete=spec["complete"])
+            source, seed = spec["weights"], spec.get("seed", 0)  # what is frozen may be drawn
+            tagger = zoo.build(network, count, weights=source, trained=spec["trained"], seed=seed, **same)
+        if spec.get("names") == timm_format.NAMES:
+            tagger.load_state_dict(timm_format.from_timm(load_file(str(file)), tagger))
+        else:
+            trainer.load_state(tagger, file, complete=spec["complete"])
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TaggingError(f"{file} is no model of this library ({error}): train it again") from error
     return tagger.eval(), described
 
 
-def _described(model: Path) -> dict[str, Any]:
+def _described(model: Path) -> tuple[dict[str, Any], Path]:
+    """What the folder says of its model, and the model's file."""
     if (model / kept.SUMMARY).exists():
         run = kept.read(model)
         threshold = thresholds.best_on_grid(run.arrays("truth")["validation"], run.arrays()["validation"])
-        facts = run.facts
-        return {
+        facts, whole = run.facts, run.facts.get(kept.WHOLE)
+        described = {
             "row": facts["experiment"]["name"],
             "title": facts["experiment"]["title"],
             "labels": facts["labels"],
             "threshold": threshold,
-            "network": facts.get("model_spec"),
-            "sha256": facts.get("model_sha256"),
+            "network": whole["network"] if whole else facts.get("model_spec"),
+            "sha256": whole["sha256"] if whole else facts.get("model_sha256"),
         }
+        return described, model / kept.MODEL if whole else kept.model_file(model, facts)
     if not (model / SUMMARY).exists():
         raise TaggingError(f"{model / SUMMARY} is missing: {GIVE}")
     described = files.read_json(model / SUMMARY)
     if not isinstance(described, dict):
         raise TaggingError(f"{model / SUMMARY} describes no model: train it again")
-    return described
+    return described, model / kept.MODEL

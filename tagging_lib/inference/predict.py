@@ -1,30 +1,137 @@
-"""Photos of anyone, tagged by the model in a folder."""
+"""Photos of anyone, tagged by the model in a folder.
+
+`tag` is for any number of photos: it works in shards, continues where it was killed, and holds one shard at a time.
+`predict_photos` and what it calls are for as many as fit into a table.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from tagging_lib import files
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import Corpus
-from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
-from tagging_lib.evaluation import metrics, thresholds
-from tagging_lib.inference import folder
-from tagging_lib.models import device as devices
-from tagging_lib.models import predict
-from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.training.batches import PhotoBatches
+from tagging_lib.inference import giving, shards, writing
+from tagging_lib.inference.giving import Giving
+from tagging_lib.inference.looking import Looker
+from tagging_lib.inference.places import Photo
+from tagging_lib.inference.shards import Answers, Plan
+from tagging_lib.inference.sources import Source
 
-LABELS_SEPARATOR = ";"
+logger = logging.getLogger(__name__)
+
+
+def tag(
+    looker: Looker,
+    source: Source,
+    out: Path,
+    *,
+    share: tuple[int, int] = (1, 1),
+    shard_photos: int = shards.PHOTOS,
+    skip_broken: bool = False,
+    fresh: bool = False,
+) -> Plan:
+    """Tag the photos of a share of the shards that are not finished yet, into `out/shards/`.
+
+    Args:
+        share: which of how many.
+        skip_broken: note photos that cannot be decoded, and go on.
+        fresh: drop answers of another plan, though they are not finished.
+
+    Raises:
+        TaggingError: a photo cannot be decoded; or `out` holds unfinished answers of another model or to other photos.
+    """
+    begun = plan(looker, source, out, shard_photos=shard_photos, fresh=fresh)
+    for shard in shards.unfinished(begun, source.photos(), share):
+        if begun.shards > 1:
+            logger.info("shard %d of %d", shard.index + 1, begun.shards)
+        shards.tag(begun, shard, looker, skip_broken=skip_broken)
+    return begun
+
+
+def plan(looker: Looker, source: Source, out: Path, *, shard_photos: int = shards.PHOTOS, fresh: bool = False) -> Plan:
+    """The work of tagging a source's photos into `out/shards/`, for `tag`, here or on other machines.
+
+    Raises:
+        TaggingError: as `shards.begin`.
+    """
+    return shards.begin(out, looker, source.photos(), given=source.given, shard_photos=shard_photos, fresh=fresh)
+
+
+def is_unfinished(begun: Plan, source: Source) -> bool:
+    """Whether shards of the source are still to be tagged."""
+    return next(shards.unfinished(begun, source.photos()), None) is not None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of a plan's photos: how many were answered, and how many left out because they are broken."""
+
+    photos: int
+    broken: int
+
+
+def write_plan(
+    plan: Plan,
+    chosen: Giving,
+    out: Path,
+    *,
+    kind: str = "csv",
+    skip_broken: bool = False,
+    sidecars: bool = False,
+) -> Written:
+    """Write the finished shards of a plan as `writing.answers` does; nothing is written unless each photo is there once.
+
+    Args:
+        skip_broken: leave out broken photos, and list them in `broken.csv`.
+        sidecars: as `writing.write_sidecars`; names must be paths below one folder.
+
+    Raises:
+        TaggingError: a shard is missing or damaged; a photo is broken, without `skip_broken`; or all are.
+    """
+    answered = left_out = 0
+    first: list[tuple[Photo, str]] = []
+    with ExitStack() as stack:
+        write = stack.enter_context(writing.answers(out, chosen, kind))
+        note = stack.enter_context(writing.broken(out)) if skip_broken else None
+        for answers in shards.read(plan):
+            broken = [(photo, what) for photo, what in zip(answers.photos, answers.broken, strict=True) if what]
+            if note is not None:
+                note((photo.name, what) for photo, what in broken)
+            elif broken:
+                raise TaggingError(f"{broken[0][0]} {broken[0][1]}: replace or remove it, or go on without it by --skip-broken")
+            first = first or broken[:1]
+            names, found = sound(answers)
+            found = found[:, chosen.columns]
+            given = chosen.given(found)
+            write(names, found, given)
+            if sidecars:
+                writing.write_sidecars(out, names, found, given, chosen, plan.described["sha256"])
+            answered, left_out = answered + len(names), left_out + len(broken)
+        if not answered:
+            raise TaggingError(f"none of {left_out} photos can be decoded, the first one: {first[0][0]} {first[0][1]}")
+    return Written(answered, left_out)
+
+
+def tags_of_plan(plan: Plan, chosen: Giving) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Names of the photos and their labels, shard by shard, without broken ones."""
+    for answers in shards.read(plan):
+        names, found = sound(answers)
+        yield names, writing.tags_of(chosen.given(found[:, chosen.columns]), chosen.labels)
+
+
+def sound(answers: Answers) -> tuple[list[str], np.ndarray]:
+    """Names and probabilities (n, L) of the photos that are not broken."""
+    kept = np.array([not what for what in answers.broken], dtype=bool)
+    return [answers.photos[place].name for place in np.flatnonzero(kept)], answers.probabilities[kept]
 
 
 def predict_photos(
@@ -66,23 +173,10 @@ def probabilities(
     Raises:
         TaggingError: the folder holds no whole model.
     """
-    tagger, described = folder.load(model)
-    spec, stored = described["network"], described["network"]["preprocessing"]
-    preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
-    devices.prepare(devices.kind_of(device))
-    tagger.to(device).to(memory_format=torch.channels_last)
-
-    def answer(decoded: np.ndarray) -> np.ndarray:
-        nothing = np.zeros((len(decoded), len(described["labels"])), dtype=np.uint8)
-        batches = PhotoBatches(decoded, nothing, preprocessing, side=spec["side"], device=device)
-        return predict.predict(tagger, batches, np.arange(len(decoded)))
-
-    side, framing = spec["kept_side"], Framing(spec["framing"])
+    looker = Looker(model, device)
     if cache_dir is None:
-        blocks = pixels.blocks(photos, side, framing)
-    else:
-        blocks = iter([pixels.load(photos, side, framing, cache_dir=cache_dir)])
-    return np.concatenate([answer(block) for block in blocks]), described
+        return looker.of_photos(photos), looker.described
+    return looker.of_pixels(pixels.load(photos, looker.side, looker.framing, cache_dir=cache_dir)), looker.described
 
 
 def tagged(photos: Corpus, found: np.ndarray, described: Mapping[str, Any]) -> pd.DataFrame:
@@ -92,11 +186,9 @@ def tagged(photos: Corpus, found: np.ndarray, described: Mapping[str, Any]) -> p
         found: probabilities float32 (N, L).
         described: the model's labels and threshold.
     """
-    labels = described["labels"]
-    given = thresholds.apply(found, described["threshold"])
-    tags = [[labels[place] for place in np.flatnonzero(answer)] for answer in given]
-    names = pd.DataFrame({"photo": photos.photos, "labels": list(map(LABELS_SEPARATOR.join, tags))})
-    table = pd.concat([names, pd.DataFrame(found, columns=labels)], axis="columns")
+    chosen = giving.as_described(described)
+    tags = writing.tags_of(chosen.given(found), chosen.labels)
+    table = writing.table_of(photos.photos, tags, found, chosen.labels)
     table.attrs["tags"] = tags  # a label may hold the separator
     return table
 
@@ -109,17 +201,11 @@ def write(table: pd.DataFrame, described: Mapping[str, Any], outputs: Path, *, s
     Args:
         sidecars: write `sidecars/<photo>.json` for each photo too: its labels, all probabilities, threshold and model.
     """
-    labels, text = described["labels"], io.StringIO()
-    table.to_csv(text, index=False, quoting=csv.QUOTE_MINIMAL)
-    files.make_folder(outputs)
-    files.write_text(outputs / "predictions.csv", text.getvalue())
-    found = table.iloc[:, 2:].to_numpy(dtype=np.float32)
-    given = thresholds.apply(found, described["threshold"])
-    metrics.write_savetxt(outputs / "predictions.txt", given)
+    chosen = giving.as_described(described)
+    names, found = table.photo.tolist(), table.iloc[:, 2:].to_numpy(dtype=np.float32)
+    given = chosen.given(found)
+    with writing.answers(outputs, chosen) as add:
+        add(names, found, given)
     if sidecars:
-        about = {"threshold": described["threshold"], "model_sha256": described["sha256"]}
-        for photo, answer, line in zip(table.photo, given, found, strict=True):
-            shown = {label: float(str(value)) for label, value in zip(labels, line, strict=True)}
-            told = {"photo": photo, "labels": [labels[place] for place in np.flatnonzero(answer)], "probabilities": shown}
-            files.write_json(outputs / "sidecars" / f"{photo}.json", told | about)
+        writing.write_sidecars(outputs, names, found, given, chosen, described["sha256"])
     return table

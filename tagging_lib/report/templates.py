@@ -15,7 +15,7 @@ STYLE_SHEET = HERE / "page.css"
 def environment() -> Environment:
     """Templates of the report; a name that a template does not know is an error."""
     return Environment(
-        loader=FileSystemLoader([HERE, HERE / "pages", HERE / "explorer"]),
+        loader=FileSystemLoader([HERE, *(HERE / name for name in ("pages", "explorer", "summary", "tagged"))]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tagging_lib.evaluation import thresholds
 
 logger = logging.getLogger(__name__)
 SUMMARY, HISTORY, MODEL = "result.json", "history.csv", "model.safetensors"
+# A folder may be made whole: then `MODEL` is all of the network, `TRAINED` what the row has trained, and the fact `WHOLE`
+# holds the sha256 and the network of the former, or nothing while it is being written.
+TRAINED, WHOLE = "trained.safetensors", "whole"
 DAMAGE = (TaggingError, ValueError, KeyError, TypeError, AttributeError, OSError, BadZipFile)
 APART = "apart"  # a file beside a row that was trained by itself, which a finished notebook has not seen yet
 
@@ -90,9 +94,15 @@ def _checked(folder: Path, published: bool) -> dict[str, Any]:
     for file, digest in facts["files"].items():
         if files.sha256(folder / file) != digest:
             raise ValueError(f"the checksum of {file} differs")
-    if "model_bytes" in facts and not published and _size(folder / MODEL) != facts["model_bytes"]:
-        raise ValueError(f"{MODEL} has another size")
+    model = model_file(folder, facts)
+    if "model_bytes" in facts and not published and _size(model) != facts["model_bytes"]:
+        raise ValueError(f"{model.name} has another size")
     return facts
+
+
+def model_file(folder: Path, facts: Mapping[str, Any]) -> Path:
+    """The file of what a row has trained, in the folder with these facts."""
+    return folder / (TRAINED if WHOLE in facts else MODEL)
 
 
 def run_folder(run: str | Path, outputs: Path) -> Path:
@@ -118,8 +128,9 @@ def read(folder: Path) -> Kept:
     Raises:
         TaggingError: a file is missing or damaged.
     """
+    published = not any((folder / name).exists() for name in (MODEL, TRAINED))
     try:
-        return Kept(folder, _checked(folder, published=not (folder / MODEL).exists()), not (folder / MODEL).exists())
+        return Kept(folder, _checked(folder, published), published)
     except DAMAGE as error:
         raise TaggingError(f"{folder} cannot be used ({error}): run its row again (tagging train)") from error
 
@@ -140,6 +151,22 @@ def keep(
     if found is None:
         raise OSError(f"what was just written to {folder} cannot be read back: check the disk")
     return found
+
+
+def make_whole(kept: Kept, write: Callable[[Path], tuple[str, dict[str, Any]]]) -> Kept:
+    """The same answers, with all of the network in `MODEL`; whoever is interrupted leaves a folder that is sound.
+
+    Args:
+        write: writes `MODEL` into the folder and returns its SHA-256 and the network's description.
+    """
+    if WHOLE not in kept.facts:
+        with files.replacing(kept.folder / TRAINED) as temporary:
+            shutil.copyfile(kept.folder / MODEL, temporary)
+    files.write_sealed(kept.folder / SUMMARY, kept.facts | {WHOLE: {}})
+    digest, network = write(kept.folder)
+    facts = kept.facts | {WHOLE: {"sha256": digest, "network": network}}
+    files.write_sealed(kept.folder / SUMMARY, facts)
+    return Kept(kept.folder, facts)
 
 
 def mark_apart(kept: Kept) -> None:

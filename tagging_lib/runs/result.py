@@ -12,7 +12,7 @@ import pandas as pd
 
 from tagging_lib.evaluation import metrics, thresholds, uncertainty
 from tagging_lib.runs.experiment import Experiment
-from tagging_lib.runs.kept import Kept
+from tagging_lib.runs.kept import Kept, model_file
 from tagging_lib.runs.setting import Setting
 
 
@@ -98,4 +98,4 @@ class Result:
 
     @property
     def model_file(self) -> Path:
-        return self.folder / "model.safetensors"
+        return model_file(self.folder, self.details)

@@ -143,6 +143,7 @@ def _run(experiment: Experiment, setting: Setting) -> Result:
         "experiment": dataclasses.asdict(experiment),
         "corpus": setting.corpus.fingerprint,
         "labels": list(setting.corpus.labels),
+        "train_photos": dict(zip(setting.corpus.labels, setting.truth("train").sum(axis=0).tolist(), strict=True)),
         "photos_side": int(setting.pixels_for(experiment).shape[1]),
         "environment": files.describe_machine() | versions() | {"device": _device_name(setting.device)},
     }

@@ -1,25 +1,26 @@
-"""The final model: the best row continued on validation and test, as a folder that tags any photo."""
+"""The final model: the best row, finished in the way that brings most, as a folder that tags any photo."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tagging_lib import declared, files
 from tagging_lib.errors import TaggingError
-from tagging_lib.inference import predict
+from tagging_lib.inference import predict, whole
+from tagging_lib.models import device
 from tagging_lib.runs import kept, trainer
-from tagging_lib.runs.key import digest_of
+from tagging_lib.runs.key import digest_of, weights_source
 from tagging_lib.runs.result import Result
 from tagging_lib.runs.run import reopened
 from tagging_lib.study import chosen
+from tagging_lib.study.finishing import TITLES, Finish, finish
+from tagging_lib.study.rehearsal import Rehearsal, rehearse
 from tagging_lib.study.study import Study
-from tagging_lib.training.fit import fit
 
 logger = logging.getLogger(__name__)
 NAME, TAGGED = "final", "final-test-photos"  # of the kept answers
@@ -30,22 +31,28 @@ def folder(study: Study) -> Path:
     return study.outputs / "final"
 
 
-def train(study: Study) -> dict[str, Any]:
-    """Continue the best row for one epoch on validation and one on test, each with a fresh one-cycle schedule.
+def train(study: Study, rehearsed: Rehearsal | None = None) -> dict[str, Any]:
+    """Finish the best row in the way that a rehearsal found best (`rehearsal.rehearse`), on all photos where it trains on.
 
-    Returns the model's description, as kept in `model.json`: row, labels, threshold, training losses of both
-    continuations. It holds no test score, because the test photos have become training photos. A study whose rows are
-    published answers gives the published description.
+    Returns the model's description, as kept in `model.json`: row, labels, threshold, how it was finished, and photos and
+    training losses of what it learnt from then. It holds no test score, because the test photos may have become training
+    photos. A study whose rows are published answers gives the published description.
+
+    Args:
+        rehearsed: of the best row; found or made when it is not given.
 
     Raises:
         TaggingError: notebook 05 has not run, or neither the row's network nor the description is at hand.
     """
     best = study.best()
     threshold = chosen.load(study).get(best.name, best.threshold)
-    key = digest_of({"row": best.key, "threshold": threshold, "code": declared.versions(declared.FINAL)})
+    how = (rehearsed or rehearse(study, best)).best
+    key = digest_of({"row": best.key, "threshold": threshold, "finish": how, "code": declared.versions(declared.FINAL)})
     found = kept.find(study.outputs, NAME, key)
     if found is None or not (found.published or _is_whole(study, found.facts)):
-        found = kept.keep(study.outputs, NAME, key, {}, _train(study, best, threshold))
+        at = kept.folder_of(study.outputs, NAME, key) / "checkpoint"
+        found = kept.keep(study.outputs, NAME, key, {}, _train(study, best, threshold, how, at))
+        shutil.rmtree(at, ignore_errors=True)
     study.note(NAME, key)
     return found.facts | {"key": key}
 
@@ -55,24 +62,14 @@ def _is_whole(study: Study, described: dict[str, Any]) -> bool:
     return (folder(study) / "model.json").exists() and model.exists() and files.sha256(model) == described["sha256"]
 
 
-def _train(study: Study, best: Result, threshold: float) -> dict[str, Any]:
-    training = reopened(best)
-    recipe = dataclasses.replace(best.experiment.recipe, epochs=1, keep="last", patience=None, schedule="one-cycle")
-    history = {}
-    for part in ("validation", "test"):
-        with trainer.standardised(training, study.indices("train")):
-            continued = fit(
-                training.module,
-                training.batches,
-                study.indices(part),
-                np.empty(0, dtype=np.int64),
-                recipe,
-                pos_weight=trainer.positive_weight(best.experiment, study.setting),
-                device=study.setting.device,
-            )
-        history[part] = {name: continued.epochs[-1][name] for name in ("train_loss", "seconds")}
-    model = folder(study) / "model.safetensors"
-    trainer.save_model(training, model, complete=True)
+def _train(study: Study, best: Result, threshold: float, how: Finish, checkpoint: Path) -> dict[str, Any]:
+    experiment, setting = best.experiment, study.setting
+    if how == Finish.RETRAINED:
+        device.prepare(device.kind_of(setting.device))
+        training = trainer.prepare(experiment, setting, weights_source(experiment, setting))
+    else:
+        training = reopened(best)
+    history = finish(how, training, experiment, setting, best.details["best_epoch"], checkpoint)
     described = {
         "row": best.name,
         "title": best.title,
@@ -82,13 +79,11 @@ def _train(study: Study, best: Result, threshold: float) -> dict[str, Any]:
         "fingerprint": study.corpus.fingerprint,
         "based_on": best.details["model_sha256"],
         "unlabelled_photos": best.details.get("unlabelled_photos", 0),
+        "finish": how,
         "history": history,
         "network": training.spec,
-        "sha256": files.sha256(model),
     }
-    files.write_text(folder(study) / "README.md", _card(described))
-    files.write_json(folder(study) / "model.json", described)
-    return described
+    return whole.write(folder(study), training.tagger, described, _card(described))
 
 
 def tag_test_photos(study: Study, described: dict[str, Any]) -> pd.DataFrame | None:
@@ -116,29 +111,24 @@ def tag_test_photos(study: Study, described: dict[str, Any]) -> pd.DataFrame | N
     return predict.write(predict.tagged(photos, found.arrays()["photos"], described), described, folder(study))
 
 
-def _card(described: dict[str, Any]) -> str:
-    network = described["network"]
+def _finished(described: dict[str, Any]) -> str:
+    how = Finish(described["finish"])
+    if how == Finish.AS_IT_IS:
+        return "as it is: it learnt from the training part, and the report's table has its test score."
+    return (
+        f"{TITLES[how]}: it has seen all photos of the corpus.\n  No test score can be given for this model; the report's table "
+        "has that of the row."
+    )
+
+
+def _card(described: dict[str, Any]) -> list[str]:
     lines = [
-        f"# {described['title']}",
-        "",
-        f"Tags photos with {len(described['labels'])} labels: {', '.join(described['labels'])}.",
-        "",
-        f"- Network `{network['network']}`, input {network['side']}×{network['side']} px, trained part: {network['trained']}.",
-        f"- Corpus `{described['corpus']}`, fingerprint `{described['fingerprint']}`: all its photos were trained on, the",
-        "  validation and test parts in one last epoch each. No test score can be given for this model; the report's",
-        f"  table has that of the row it continues, `{described['row']}`.",
-        f"- A label is given where its probability is at least {described['threshold']:.2f}.",
-        "- `tagging predict <this folder> <folder of photos>` applies it.",
+        f"- Corpus `{described['corpus']}`, fingerprint `{described['fingerprint']}`.",
+        f"- Row `{described['row']}`, {_finished(described)}",
     ]
     if described["unlabelled_photos"]:
         lines.append(
             f"- It has also seen {described['unlabelled_photos']:,} photos without labels, with what other networks said of them "
             "in the place of labels."
         )
-    gendered = sorted({"male", "female"} & set(described["labels"]))
-    if gendered:
-        lines.append(
-            f"- The labels {' and '.join(gendered)} say what annotators saw in a photo. They say nothing about how a person "
-            "identifies, and must not be used to decide anything about people."
-        )
-    return "\n".join(lines) + "\n"
+    return lines

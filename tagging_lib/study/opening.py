@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging_lib import files
-from tagging_lib.data import pixels, splits
+from tagging_lib.data import pixels, splits, twins
 from tagging_lib.data.corpus import MIRFLICKR, SAMPLE, SAMPLE_TEST, Corpus, open_photos
 from tagging_lib.data.decoding import Framing
 from tagging_lib.data.readers.reading import options_of
@@ -83,11 +83,13 @@ def open_study(
         options = dataclasses.replace(options, relabel=placed(str(options.relabel)))
     corpus = Corpus.open(source, data_dir=data_folder, skip_broken=SKIP_BROKEN, options=options)
     decoded = pixels.Decoded(corpus, data_folder / "cache")
+    shown = decoded.at(pixels.SIDE, Framing.CROP)
+    groups = twins.together(corpus, options.groups, shown)
     setting = Setting(
         corpus=corpus,
-        pixels=decoded.at(pixels.SIDE, Framing.CROP),
+        pixels=shown,
         decoded=decoded,
-        split=splits.split(corpus, seed=SEED, rule=SPLIT),
+        split=splits.split(corpus, seed=SEED, rule=SPLIT, groups=groups),
         device=device,
         outputs=placed(OUTPUTS),
         weights_folder=weights_folder,

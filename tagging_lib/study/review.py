@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +16,7 @@ from tagging_lib.data import statistics
 from tagging_lib.evaluation import label_errors
 from tagging_lib.models import attribution as attributions
 from tagging_lib.models import predict
+from tagging_lib.progress import quiet
 from tagging_lib.runs import kept, trainer
 from tagging_lib.runs.key import digest_of, weights_source
 from tagging_lib.runs.result import Result
@@ -96,20 +95,10 @@ class _Heads:
         targets, nothing = self.study.targets[train], np.empty(0, dtype=np.int64)
         weight = torch.as_tensor(statistics.pos_weight(targets, self.study.labels)) if self.recipe.pos_weight else None
         start = trainer.log_odds(targets, weight)
-        with _quiet(fit.logger), trainer.standardised(training, train, start):  # lines of each fold would hide what the page says
+        with quiet(fit.logger), trainer.standardised(training, train, start):  # lines of each fold would hide what the page says
             device = self.study.setting.device
             fit.fit(training.module, batches, train, nothing, self.recipe, pos_weight=weight, device=device)
         return predict.predict(training.module, batches, held_out)
-
-
-@contextmanager
-def _quiet(talker: logging.Logger) -> Iterator[None]:
-    before = talker.level
-    talker.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        talker.setLevel(before)
 
 
 def suspects(study: Study, asked: Unseen) -> pd.DataFrame:

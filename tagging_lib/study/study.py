@@ -99,7 +99,8 @@ class Study:
 
     def on_split(self, seed: int) -> Study:
         """The same study with the photos divided anew, by the same rule from another seed."""
-        setting = dataclasses.replace(self.setting, split=splits.split(self.corpus, seed=seed, rule=self.split.rule))
+        other = splits.split(self.corpus, seed=seed, rule=self.split.rule, groups=self.split.groups)
+        setting = dataclasses.replace(self.setting, split=other)
         return dataclasses.replace(self, setting=setting, seed=seed, _left_out={}, _results={})
 
     # ------------------------------------------------------------------ rows

@@ -108,6 +108,9 @@ class FeatureBatches:
     Args:
         views: arrays (N, F) of features, or (N, H, W, C) of activations, in float32 or float16; the first shows the plain
             photos, the others augmented ones. Activations come as (B, C, H, W), channels last.
+
+    Attributes:
+        as_they_are: int64, photos that no augmented view shows: training sees them plain too.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class FeatureBatches:
         self.device, self.batch_size, self.seed = device, batch_size, seed
         row = max(1, int(np.prod(views[0].shape[1:]))) * 4
         self.evaluation_batch = max(1, EVALUATION_BYTES[kind_of(device)] // row)
+        self.as_they_are = np.empty(0, dtype=np.int64)
         self._views = Store(views, device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
 
@@ -129,6 +133,7 @@ class FeatureBatches:
         """An epoch: every photo once, in the epoch's order, each in a view drawn for it."""
         order = shuffled(indices, self.seed, epoch)
         views = torch.randint(self._views.n_views, order.shape, generator=_generator(self.seed, epoch, VIEW)).numpy()
+        views[np.isin(order, self.as_they_are)] = 0
         for rows, data in self._views.batches(order, self.batch_size, views):
             yield _as_input(data), self._targets[rows]
 

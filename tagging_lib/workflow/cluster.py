@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -119,6 +120,12 @@ class Cluster:
             every = [int(of["CPU"]) for of in fitting if of.get("CPU", 0) >= 1]
             share = min(min(every), sum(every) // max(1, jobs))
         return Needs(cores or max(1, share), int(cuda))
+
+    def room(self, needs: Needs) -> int:
+        """How many commands with such needs run at once, at least 1."""
+        of = [node["Resources"] for node in self.nodes()]
+        each = [min(r.get("CPU", 0) // needs.cores, r.get("GPU", 0) // needs.gpus if needs.gpus else math.inf) for r in of]
+        return max(1, int(sum(each)))
 
     def check(self, folder: Path, shared: Path, paths: Collection[str], versions: Mapping[str, str]) -> None:
         """Every node has this library in this version, and sees the same files.

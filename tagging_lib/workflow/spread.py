@@ -1,13 +1,16 @@
-"""A study's rows on a cluster, as the commands that `tagging rows --missing` prints."""
+"""What goes to a cluster: a study's rows, as `tagging rows --missing` prints them, and shares of photos to tag."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tagging_lib import files
 from tagging_lib.errors import TaggingError
+from tagging_lib.inference.shards import Plan
 from tagging_lib.models import device as devices
 from tagging_lib.runs.key import key, versions
 from tagging_lib.study import failed, plan
@@ -17,6 +20,8 @@ from tagging_lib.study.study import Study
 from tagging_lib.workflow.cluster import Cluster, Job
 
 logger = logging.getLogger(__name__)
+SHARES = 8  # of the photos for each command that the cluster has room for, where there are many, so that none waits long
+WORTH = 16  # shards: what a share must hold to be worth another start of a process
 
 
 def device_of(parameters: dict[str, Any], cluster: Cluster) -> str:
@@ -83,6 +88,50 @@ def run_notebooks(parameters: dict[str, Any], cluster: Cluster, more: Sequence[s
     needs = cluster.needs(cuda=device == "cuda", jobs=1, cores=cores)
     for told in cluster.run([job], project_folder().absolute(), needs).values():
         raise TaggingError(f"{told} (see {log})")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What `tagging predict` was asked for, as far as its shares need to know."""
+
+    model: Path
+    photos: tuple[str, ...]
+    out: Path
+    shard_photos: int
+    device: str
+    data: Path
+    skip_broken: bool
+
+    def words(self, share: int, of: int, device: str) -> tuple[str, ...]:
+        """Of the command for one share, behind `tagging`."""
+        options = ["--out", self.out, "--shard", f"{share}/{of}", "--shard-photos", self.shard_photos, "--device", device]
+        options += ["--data", self.data, *["--skip-broken"] * self.skip_broken]
+        return ("predict", *map(str, [*options, "--", self.model, *self.photos]))
+
+
+def tag(asked: Shares, plans: Sequence[Plan], cluster: Cluster, cores: int = 0) -> None:
+    """Tag the photos of these plans on the cluster, in shares; what is finished is kept, whatever becomes of the others.
+
+    Raises:
+        TaggingError: a share failed, or a node does not see what it needs.
+    """
+    device = device_of({"DEVICE": asked.device}, cluster)
+    most = max(plan.shards for plan in plans)
+    needs = cluster.needs(cuda=device == "cuda", jobs=most, cores=cores)
+    workers = cluster.room(needs)
+    shares = min(most, workers * min(SHARES, max(1, most // (workers * WORTH))))
+    here = Path.cwd().absolute()
+    local = [path for path in asked.photos if Path(path).exists()]
+    files.make_folder(asked.out)
+    cluster.check(here, asked.out, [str(asked.model), *local], versions())
+    log = asked.out.absolute() / "shards" / "logs"
+    jobs = [
+        Job(f"share {number} of {shares}", asked.words(number, shares, device), log / f"share-{number}-of-{shares}.log")
+        for number in range(1, shares + 1)
+    ]
+    logger.info("%d shards go to a cluster of %d nodes in %d shares", sum(plan.shards for plan in plans), len(cluster.nodes()), shares)
+    for name, told in cluster.run(jobs, here, needs).items():
+        raise TaggingError(f"{name} failed: {told} (see {log}); call again to go on with what is missing")
 
 
 def log_of(study: Study, name: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagging_lib.data.readers.reading import TRAIN, VALIDATION, ReadOptions, part_of
+from tagging_lib.data.readers.reading import GROUPINGS, TRAIN, VALIDATION, ReadOptions, part_of
 from tagging_lib.errors import TaggingError
 
 PHOTO_NAMES = (
@@ -39,6 +39,7 @@ class Columns:
     labels: tuple[int, ...]
     one_hot: bool
     split: int | None = None
+    group: int | None = None
     several: bool = True  # labels in a cell, by the column's name
     passed_over: tuple[str, ...] = ()
 
@@ -72,11 +73,12 @@ def find_columns(
     if photo is None:
         return None
     split = next((names.index(name) for name in SPLIT_NAMES if names.count(name) == 1 and _is_split(name, names, rows)), None)
+    group = None if options.groups in GROUPINGS else _named(table, names, options.groups, "column of groups")
     if options.label_column:
         asked = options.label_column
         written = [asked] if plain(asked) in names else asked.split(",")
         wanted = [_named(table, names, name, "label column") for name in written]
-        return Columns(photo, tuple(wanted), len(wanted) > 1, split, names[wanted[0]] not in LABEL_NAMES)
+        return Columns(photo, tuple(wanted), len(wanted) > 1, split, group, names[wanted[0]] not in LABEL_NAMES)
     known = [place for place, name in enumerate(names) if name in (*LABELS_NAMES, *LABEL_NAMES) and place != photo]
     exact = [place for place in known if names[place] == "labels"]
     known = exact or known or [place for place, name in enumerate(names) if name.endswith(LABELS_ENDS) and place != photo]
@@ -85,18 +87,18 @@ def find_columns(
     if len(known) > 1:
         listed = " and ".join(header[place] for place in known)
         raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --read label_column=NAME")
-    places = [place for place, name in enumerate(header) if place not in (photo, split) and not INDEX.match(name)]
+    places = [place for place, name in enumerate(header) if place not in (photo, split, group) and not INDEX.match(name)]
     binary_places = [place for place in places if _is_binary(rows, place, len(header))]
     # One of several columns of 0 and 1 is a label, even if it is called `target`.
     if known and not (known[0] in binary_places and len(binary_places) > 1):
-        return Columns(photo, (known[0],), False, split, names[known[0]] not in LABEL_NAMES)
+        return Columns(photo, (known[0],), False, split, group, names[known[0]] not in LABEL_NAMES)
     if not binary_places:
         return None
     labels = [header[place] for place in binary_places]
     if again := [label for label in labels if labels.count(label) > 1]:
         raise TaggingError(f"{table} line 1: the label {again[0]!r} has several columns: keep one, or name them apart")
     passed_over = tuple(header[place] for place in places if place not in binary_places)
-    return Columns(photo, tuple(binary_places), True, split, passed_over=passed_over)
+    return Columns(photo, tuple(binary_places), True, split, group, passed_over=passed_over)
 
 
 def _photo(

@@ -16,6 +16,7 @@ from tagging_lib.data.readers.photos import UNREAD, PhotoFinder, natural, suffix
 from tagging_lib.errors import TaggingError
 
 LAYOUTS = ("numbered", "table", "imagefolder", "folders", "coco", "voc", "yolo", "label-studio", "keywords")
+GROUPINGS = ("found", "folder", "none")  # of photos that stay in one part of a split; any other word names a column
 HIERARCHIES = ("leaf", "path", "all")
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PART_WORDS = {
@@ -130,6 +131,7 @@ class ReadOptions:
         relabel: a CSV with the columns label, becomes.
         min_photos: labels on fewer photos are left out; 0 keeps those without a photo too.
         skip_broken: photos that cannot be read are left out.
+        groups: which photos stay in one part of a split: `found` (twins), `folder`, `none`, or a column of the table.
     """
 
     layout: str = ""
@@ -141,12 +143,15 @@ class ReadOptions:
     relabel: str | Path = ""
     min_photos: int = 0
     skip_broken: bool = False
+    groups: str = "found"
 
     def __post_init__(self) -> None:
         if self.layout and self.layout not in LAYOUTS:
             raise TaggingError(f"layout is {self.layout!r}: choose {', '.join(LAYOUTS)}")
         if self.hierarchy not in HIERARCHIES:
             raise TaggingError(f"hierarchy is {self.hierarchy!r}: choose {', '.join(HIERARCHIES)}")
+        if not self.groups.strip():
+            raise TaggingError("groups is empty: choose found, folder, none, or a column of the table")
         if self.min_photos < 0:
             raise TaggingError(f"min-photos is {self.min_photos}: give 0 or more")
 
@@ -170,6 +175,7 @@ class Reading:
         read_as: the layout in words, with the files, columns and separator that were found.
         written: how the labels stand there.
         parts: `train`, `validation`, `test` or None for each photo, where the corpus says it; else empty.
+        groups: what stands in the column of groups for each photo, where one is asked for; else empty.
     """
 
     labels: tuple[str, ...]
@@ -180,6 +186,7 @@ class Reading:
     read_as: str
     written: Written = Written.NAMES
     parts: tuple[str | None, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def reading_of(
@@ -190,6 +197,7 @@ def reading_of(
     labels: Iterable[str] = (),
     written: Written = Written.NAMES,
     parts: Mapping[str, str | None] | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Reading:
     """The reading of photos with the labels that each carries; `labels` are known ones that no photo needs to carry.
 
@@ -212,6 +220,7 @@ def reading_of(
         read_as,
         written,
         given if any(given) else (),
+        tuple(groups.get(photo, "") for photo in photos) if groups else (),
     )
 
 

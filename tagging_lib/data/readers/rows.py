@@ -113,10 +113,8 @@ def _of_objects(path: Path, lines: list[int], objects: Sequence[dict[str, Any]])
 
 
 def _parquet(path: Path) -> Table:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise TaggingError(f"{path} needs pyarrow to be read: pip install pyarrow, or save the table as CSV") from error
+    import pyarrow.parquet
+
     try:
         objects = pyarrow.parquet.read_table(path).to_pylist()
     except Exception as error:  # pyarrow has a dozen kinds of its own

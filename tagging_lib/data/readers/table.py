@@ -130,6 +130,7 @@ def read_tables(
     problems = Problems()
     carried: dict[str, set[str]] = {}
     parts: dict[str, str | None] = {}
+    groups: dict[str, str] = {}
     labels: list[str] = []
     ways, written = [], Written.NAMES
     for table, columns in tables:
@@ -153,6 +154,9 @@ def read_tables(
             else:
                 what = f"{photo!r} has other labels in another line"
                 problems.add("other", Problem(table.where(row), what, "join them in one", True))
+            if columns.group is not None:
+                value = table.rows[row][columns.group]
+                groups[photo] = "" if value is None else str(value).strip()
             parts[photo] = part if columns.split is None else _part(table, columns, row, problems)
     names = ", ".join(table.path.name for table, _ in tables[:1])
     problems += unlisted(finder, carried, names)
@@ -166,6 +170,7 @@ def read_tables(
         labels=labels,
         written=written,
         parts=parts if any(parts.values()) else None,
+        groups=groups,
     )
 
 

@@ -8,10 +8,7 @@ screen of photos sorted by an error lies scattered over all the sheets, and all 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
-import json
 import logging
 import os
 import re
@@ -26,6 +23,8 @@ from PIL import Image
 
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
+from tagging_lib.report import embedding
+from tagging_lib.report.embedding import base64_of, json_of
 from tagging_lib.report.figures import style
 from tagging_lib.runs.result import Result
 from tagging_lib.study.study import Study
@@ -120,7 +119,7 @@ def write(
         ValueError: a row's probabilities are not (n, L) in [0, 1], or its threshold is neither one nor (L,).
     """
     study = _study(corpus, np.asarray(indices, dtype=np.int64), rows, about)
-    text = _json(study)
+    text = json_of(study)
     encoded = [] if pixels is None else _encoded(pixels, indices, MOST_BYTES - len(text))
     return to_html({"study": text, "photos": "\n".join(encoded)})
 
@@ -144,8 +143,7 @@ def to_html(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool =
         .render(
             style=Markup(style_sheet),
             script=Markup(script),
-            policy=f"default-src 'none'; img-src data:; style-src {_hash(style_sheet)}; script-src {_hash(script)}; "
-            "base-uri 'none'; form-action 'none'",
+            policy=embedding.policy(style_sheet, script),
             data=data,
             pages=pages,
             current="explorer",
@@ -192,7 +190,7 @@ def _study(corpus: Corpus, indices: np.ndarray, rows: Sequence[Answers], about: 
         "colors": [colors[label] for label in labels],
         "names": [corpus.photos[index] for index in indices],
         "numbers": corpus.numbers[indices].tolist(),
-        "targets": _base64(np.packbits(corpus.targets[indices].astype(bool).ravel()).tobytes()),
+        "targets": base64_of(np.packbits(corpus.targets[indices].astype(bool).ravel()).tobytes()),
         "rows": described,
     }
 
@@ -214,7 +212,7 @@ def _row(row: Answers, shape: tuple[int, int]) -> dict[str, Any]:
         "title": row.title,
         "thresholds": compared.astype(float).tolist(),
         "type": stored.name,
-        "probabilities": _base64(np.ascontiguousarray(probabilities, dtype=stored).tobytes()),
+        "probabilities": base64_of(np.ascontiguousarray(probabilities, dtype=stored).tobytes()),
     }
 
 
@@ -244,17 +242,4 @@ def _webp(picture: np.ndarray, side: int, quality: int) -> str:
         image = image.resize((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "WEBP", quality=quality, method=2)
-    return _base64(buffer.getvalue())
-
-
-def _json(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{_base64(hashlib.sha256(text.encode()).digest())}'"
+    return base64_of(buffer.getvalue())
