@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,12 @@ SkipBroken = Annotated[
 ]
 SplitRule = Annotated[str, typer.Option("--split", help="random, stratified, or given by the corpus.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of the split and of the first training.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row, each from its own seed.")]
+Ray = Annotated[
+    str,
+    typer.Option("--ray", help="A Ray cluster: auto, local, ray://HOST:PORT or HOST:PORT; its nodes must see the same files."),
+]
+Cores = Annotated[int, typer.Option("--cores", min=0, help="With --ray: cores of each command; 0 shares them out.")]
 Layout = Annotated[str, typer.Option("--layout", help="How the corpus is laid out; found by itself where one layout fits.")]
 Separator = Annotated[str, typer.Option("--separator", help="What stands between the labels of a cell of a table.")]
 Relabel = Annotated[str, typer.Option("--relabel", help="A CSV of the columns label, becomes; `check --fix` writes one.")]
@@ -60,3 +66,8 @@ def reading(
         several = shlex.split(line)
         words += several if all("=" in word for word in several) else [line]
     return shlex.join([*(f"{name}={value}" for name, value in given.items() if value), *words])
+
+
+def parameters_of(**options: Any) -> dict[str, Any]:
+    """Options of a command as notebooks name them."""
+    return {name.upper(): str(value) if isinstance(value, Path) else value for name, value in options.items()}

@@ -11,6 +11,7 @@ import typer
 
 from tagging_lib.cli.app import app, say
 from tagging_lib.cli.options import (
+    Cores,
     Corpus_,
     Corrections,
     DataFolder,
@@ -21,14 +22,17 @@ from tagging_lib.cli.options import (
     Outputs,
     Photos,
     Profile,
+    Ray,
     Read,
     Relabel,
     Seed,
+    Seeds,
     Separator,
     SkipBroken,
     SplitRule,
     TestPhotos,
     Weights,
+    parameters_of,
     reading,
 )
 from tagging_lib.errors import TaggingError
@@ -112,7 +116,7 @@ def run_study(
     outputs: Outputs = "outputs",
     device: Device = "auto",
     seed: Seed = 42,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each row, each from its own seed.")] = 1,
+    seeds: Seeds = 1,
     split: SplitRule = "random",
     layout: Layout = "",
     separator: Separator = "",
@@ -129,24 +133,38 @@ def run_study(
     photos: Photos = True,
     data: DataFolder = Path("data"),
     skip_broken: SkipBroken = False,
+    ray: Ray = "",
+    cores: Cores = 0,
 ) -> None:
-    """Run the seven notebooks and render outputs/report/ (what run_all.sh does)."""
+    """Run the seven notebooks and render outputs/report/ (what run_all.sh does); with --ray, rows are trained on a cluster."""
+    from tagging_lib.study.opening import placed
     from tagging_lib.workflow import notebooks, publish
 
-    parameters = {
-        "CORPUS": corpus,
-        "PROFILE": profile,
-        "SEED": seed,
-        "SEEDS": seeds,
-        "DEVICE": device,
-        "WEIGHTS": weights,
-        "OUTPUTS": outputs,
-        "DATA": str(data),
-        "TEST_PHOTOS": test_photos,
-        "SPLIT": split,
-        "SKIP_BROKEN": skip_broken,
-        "READ": reading(layout, separator, relabel, min_photos, read, groups, corrections),
-    }
+    parameters = parameters_of(
+        corpus=corpus,
+        profile=profile,
+        seed=seed,
+        seeds=seeds,
+        device=device,
+        weights=weights,
+        outputs=outputs,
+        data=data,
+        test_photos=test_photos,
+        split=split,
+        skip_broken=skip_broken,
+        read=reading(layout, separator, relabel, min_photos, read, groups, corrections),
+    )
     chosen = [part.strip() for part in only.split(",") if part.strip()] or None
+    if ray:
+        from tagging_lib.workflow import spread
+        from tagging_lib.workflow.cluster import connected
+
+        more = ["--only", only] * bool(only) + ["--fresh"] * fresh + ["--no-photos"] * (not photos)
+        with connected(ray) as cluster:
+            spread.train_rows(parameters, cluster, cores)
+            if not spread.is_here(parameters, cluster):
+                spread.run_notebooks(parameters, cluster, [*more, "--cell-timeout", str(cell_timeout)], cores)
+                say(f"report: {placed(outputs) / 'report' / 'index.html'}")
+                return
     notebooks.run_notebooks(parameters, only=chosen, outputs=Path(outputs), fresh=fresh, cell_timeout=cell_timeout)
     say(f"report: {publish.build_report(Path(outputs), photos=photos)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tagging_lib.cli.app import app, say
-from tagging_lib.cli.options import DataFolder, Device, Outputs
+from tagging_lib.cli.options import Cores, DataFolder, Device, Outputs, Ray
 from tagging_lib.errors import TaggingError
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def predict(
     device: Device = "auto",
     outputs: Outputs = "outputs",
     data: DataFolder = Path("data"),
+    ray: Ray = "",
+    cores: Cores = 0,
 ) -> None:
     """Tag photos with a trained model: a CSV with names and probabilities, a 0/1 text file, and more if asked for.
 
@@ -79,13 +81,27 @@ def predict(
     share = shards.share_of(shard) if shard else (1, 1)
     if shard and (page or xmp or sidecars):
         raise TaggingError("--shard tags a share of the photos: write files about all of them by `tagging merge` afterwards")
+    if shard and ray:
+        raise TaggingError("--shard and --ray are two ways to share out the work: give one of them")
     found = open_sources(photos, data)
     for source in found:
         _refuse_beside(source, xmp=xmp, sidecars=sidecars)
     folder = folders.find(model, Path(outputs))
-    looker = Looker(folder, devices.choose(device))
+    looker = Looker(folder, "cpu" if ray else devices.choose(device))
     wanted = choose(folder, looker.described, threshold=threshold, precision=precision, min_photos=min_photos)
-    for source, target in zip(found, _targets(found, out), strict=True):
+    targets = _targets(found, out)
+    if ray:
+        from tagging_lib.workflow import spread
+        from tagging_lib.workflow.cluster import connected
+
+        pairs = zip(found, targets, strict=True)
+        plans = [predicting.plan(looker, *each, shard_photos=shard_photos, fresh=fresh) for each in pairs]
+        asked = spread.Shares(folder, tuple(photos), out, shard_photos, device, data, skip_broken)
+        if any(predicting.is_unfinished(plan, source) for plan, source in zip(plans, found, strict=True)):
+            with connected(ray) as cluster:
+                spread.tag(asked, plans, cluster, cores)
+        fresh = False
+    for source, target in zip(found, targets, strict=True):
         plan = predicting.tag(
             looker, source, target, share=share, shard_photos=shard_photos, skip_broken=skip_broken, fresh=fresh
         )

@@ -49,14 +49,26 @@ def tag(
     Raises:
         TaggingError: a photo cannot be decoded; or `out` holds unfinished answers of another model or to other photos.
     """
-    plan = shards.begin(
-        out, looker, source.photos(), given=source.given, shard_photos=shard_photos, fresh=fresh
-    )
-    for shard in shards.unfinished(plan, source.photos(), share):
-        if plan.shards > 1:
-            logger.info("shard %d of %d", shard.index + 1, plan.shards)
-        shards.tag(plan, shard, looker, skip_broken=skip_broken)
-    return plan
+    begun = plan(looker, source, out, shard_photos=shard_photos, fresh=fresh)
+    for shard in shards.unfinished(begun, source.photos(), share):
+        if begun.shards > 1:
+            logger.info("shard %d of %d", shard.index + 1, begun.shards)
+        shards.tag(begun, shard, looker, skip_broken=skip_broken)
+    return begun
+
+
+def plan(looker: Looker, source: Source, out: Path, *, shard_photos: int = shards.PHOTOS, fresh: bool = False) -> Plan:
+    """The work of tagging a source's photos into `out/shards/`, for `tag`, here or on other machines.
+
+    Raises:
+        TaggingError: as `shards.begin`.
+    """
+    return shards.begin(out, looker, source.photos(), given=source.given, shard_photos=shard_photos, fresh=fresh)
+
+
+def is_unfinished(begun: Plan, source: Source) -> bool:
+    """Whether shards of the source are still to be tagged."""
+    return next(shards.unfinished(begun, source.photos()), None) is not None
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,10 @@ class Joined:
     unlabelled: Batches
     rows: np.ndarray
     batch_size: int = field(init=False)
+    evaluation_batch: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.batch_size = self.labelled.batch_size
-
-    @property
-    def evaluation_batch(self) -> int:
-        return self.labelled.evaluation_batch
+        self.batch_size, self.evaluation_batch = self.labelled.batch_size, self.labelled.evaluation_batch
 
     def train(self, indices: np.ndarray, epoch: int, part: Part | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """An epoch: every photo of both kinds once; `part` of each kind, where only a part is made."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from tagging_lib import files
 from tagging_lib.data import pixels, splits, twins
@@ -59,17 +62,20 @@ def open_study(
     READ: str = "",
     *,
     record: bool = True,
+    here: bool = True,
 ) -> Study:
     """The study of a corpus, ready to be asked for rows. The arguments are a notebook's parameters, name by name.
 
     Args:
         record: write down for the report what is studied; one row that is trained by itself is none of its business.
+        here: False for a study that only says what other machines shall do: a CUDA device is not looked for in this one.
 
     Raises:
         TaggingError: a parameter is wrong, or the corpus cannot be used; one line that says which and what to do.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    device, data_folder = ranks.own(devices.choose(DEVICE)), placed(DATA)
+    device = DEVICE if not here and DEVICE.partition(":")[0] == "cuda" else ranks.own(devices.choose(DEVICE))
+    data_folder = placed(DATA)
     profile = profiles.choose(PROFILE, CORPUS, device)
     weights_folder = placed(WEIGHTS) if WEIGHTS else None
     if weights_folder is not None and not weights_folder.exists():
@@ -101,6 +107,17 @@ def open_study(
     elif corpus.corrections:
         logger.info("%s", describe.corrected(study))
     return study
+
+
+def as_options(parameters: Mapping[str, Any], without: Collection[str] = ()) -> list[str]:
+    """Parameters of a notebook as words of a command line, not quoted; those at their defaults are not written."""
+    words = []
+    for name, argument in inspect.signature(open_study).parameters.items():
+        if name in parameters and name not in without and parameters[name] != argument.default:
+            words.append(f"--{name.lower().replace('_', '-')}")
+            if parameters[name] is not True:
+                words.append(str(parameters[name]))
+    return words
 
 
 def _record(study: Study) -> None:

@@ -18,9 +18,11 @@ from tagging_lib.errors import RowUnavailable, TaggingError
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs import rows
 from tagging_lib.runs.experiment import Experiment
+from tagging_lib.runs.key import key
 from tagging_lib.runs.result import Result
 from tagging_lib.runs.run import is_finished, opened, run
 from tagging_lib.runs.setting import Setting, Unlabelled
+from tagging_lib.study import failed
 from tagging_lib.study.profiles import LeftOut, Profile
 
 OTHER_TRAININGS = 4  # seeds after the study's own that are looked for
@@ -125,10 +127,10 @@ class Study:
         found = []
         for name in names:
             experiment = self.row(name)
-            left_out = self.profile.refusal(experiment, self.setting)
+            seeds = self.seeds[:1] if experiment.is_constant else self.seeds
+            left_out = self.profile.refusal(experiment, self.setting) or self._failed(name, seeds)
             try:
                 if left_out is None:
-                    seeds = self.seeds[:1] if experiment.is_constant else self.seeds
                     first, *_ = [self._remembered(run(self.row(name, seed), self.setting)) for seed in seeds]
                     found.append(first)
             except RowUnavailable as error:
@@ -136,6 +138,13 @@ class Study:
             if left_out is not None:
                 self._left_out[name] = left_out
         return found
+
+    def _failed(self, name: str, seeds: Sequence[int]) -> LeftOut | None:
+        """Why a cluster could not train the row from one of the seeds, where it could not and nobody has since."""
+        known = failed.read(self.outputs)
+        rows_ = (self.row(name, seed) for seed in seeds) if any(entry.startswith(f"{name}/") for entry in known) else ()
+        told = (known.get(f"{name}/{key(row, self.setting)}") for row in rows_ if not is_finished(row, self.setting))
+        return next((why for why in told if why is not None), None)
 
     def finished(self, names: Sequence[str] | None = None, seed: int | None = None) -> list[Result]:
         """Results that are there, of these rows or of all; nothing is trained."""

@@ -14,6 +14,7 @@ from tagging_lib.data.readers.reading import options_of
 from tagging_lib.models import device
 from tagging_lib.runs import kept
 from tagging_lib.runs.key import digest_of, versions
+from tagging_lib.study import failed
 from tagging_lib.study.opening import paths_of
 from tagging_lib.workflow.records import read_record
 from tagging_lib.workflow.sources import PACKAGE, default_parameters
@@ -36,6 +37,7 @@ def key(source: Path, parameters: dict[str, Any], outputs: Path) -> str:
             "cells": [[cell.cell_type, cell.source] for cell in notebook.cells],
             "run": run_key(source, parameters),
             "trained_apart": kept.trained_apart(outputs),
+            "failed": sorted(failed.read(outputs).items()),
             "builds_on": list(built_on(source, outputs).values()),
         }
     )

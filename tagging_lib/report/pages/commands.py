@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
 from typing import Any
 
-from tagging_lib.study.opening import open_study
+from tagging_lib.study.opening import as_options
 
 
 def study(parameters: dict[str, Any], number: int | None = None) -> str:
@@ -20,10 +19,4 @@ def train(parameters: dict[str, Any], row: str) -> str:
 
 
 def _options(parameters: dict[str, Any]) -> list[str]:
-    words = []
-    for name, parameter in inspect.signature(open_study).parameters.items():
-        if name in parameters and parameters[name] != parameter.default:
-            words.append(f"--{name.lower().replace('_', '-')}")
-            if parameters[name] is not True:
-                words.append(shlex.quote(str(parameters[name])))
-    return words
+    return [shlex.quote(word) for word in as_options(parameters)]
