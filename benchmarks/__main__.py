@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import cpu, cuda, timing
+from benchmarks import cpu, cuda, spread, timing
 from tagging_lib import files
 from tagging_lib.runs.key import versions
 
@@ -25,6 +25,7 @@ TITLE = "How near tagging_lib comes to what the hardware allows: ours ÷ referen
 TOY_TITLE = "Toy scale: this shows that every row runs. Its numbers say nothing, and no target is judged."
 
 ROWS = (*cpu.ROWS, *cuda.ROWS)
+ROWS_HELP = f"{', '.join(ROWS)}; all that the device needs when left out; by name alone: {', '.join(spread.ROWS)}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,8 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
         return rivals.main(given[1:])
     parser = _parser()
     asked = parser.parse_args(given)
-    if unknown := [name for name in asked.rows if name not in ROWS]:
-        parser.error(f"no row is called {', '.join(unknown)}: choose from {', '.join(ROWS)}")
+    known = (*ROWS, *spread.ROWS)
+    if unknown := [name for name in asked.rows if name not in known]:
+        parser.error(f"no row is called {', '.join(unknown)}: choose from {', '.join(known)}")
     if asked.device == "cuda" and not torch.cuda.is_available():
         sys.stderr.write("benchmarks: torch finds no CUDA device: leave --device out, or add --toy to rehearse on the CPU\n")
         return 2
@@ -68,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=TITLE)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(ROWS)}; all that the device needs when left out")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=ROWS_HELP)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--toy", action="store_true", help="seconds instead of minutes; rehearses the rows for CUDA, too")
     parser.add_argument("--million", action="store_true", help="the row manifest with 1,000,000 photos, which take long")
@@ -87,6 +89,8 @@ def _measure(name: str, device: str, toy: bool, scratch: Path, *, million: bool 
     if name in cpu.ROWS:
         scale = cpu.Scale(listed=cpu.MILLION) if million else cpu.Scale()
         return cpu.ROWS[name](cpu.TOY if toy else scale, scratch)
+    if name in spread.ROWS:
+        return spread.ROWS[name](spread.TOY if toy else spread.Scale(), scratch)
     return cuda.ROWS[name](cuda.TOY if toy else cuda.Scale(), scratch, device)
 
 

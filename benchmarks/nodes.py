@@ -108,6 +108,11 @@ class Nodes:
                 raise RuntimeError(f"a Ray node did not start: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.1)
 
+    def kill(self, node: Node) -> None:
+        """One of the others dies."""
+        self.others.remove(node)
+        node.kill()
+
     def stop(self) -> None:
         for node in [*self.others, *([self.head] if self.head else [])]:
             node.kill()
@@ -128,18 +133,3 @@ def cluster(cores: int = 1, nodes: int = 2) -> Iterator[Nodes]:
     finally:
         found.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait_until(holds, patience: float = PATIENCE) -> None:
-    """Come back when `holds()` does.
-
-    Raises:
-        TimeoutError: it did not for `patience` seconds.
-    """
-    begun = time.monotonic()
-    while not holds():
-        if time.monotonic() - begun > patience:
-            raise TimeoutError("waited in vain")
-        time.sleep(0.05)
-
-

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import logging
 import os
+import platform
 import re
 import shutil
 import stat
@@ -37,7 +39,9 @@ REMEDIES = {
     errno.EIO: "check the disk",
 }
 WRITING = ".writing-"
-LEFTOVER = re.compile(r"\..+" + re.escape(WRITING) + r"\w{8}")
+MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+LEFTOVER = re.compile(r"\..+" + re.escape(WRITING) + r"(?:(?P<machine>[0-9a-f]{8})-)?\w{8}")
+ABANDONED = 7 * 24 * 3600.0  # seconds after which another machine's leftovers have no writer any more
 REMINDER = 60.0  # seconds
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # linux/fcntl.h, linux/fs.h
 
@@ -170,7 +174,7 @@ def _flush(path: Path) -> None:
 def _building(path: Path) -> tuple[Path, int]:
     """A new hidden folder beside the target, and its lock: some writers (safetensors) make temporary files of their own."""
     while True:
-        building = Path(tempfile.mkdtemp(prefix=f".{path.name}{WRITING}", dir=path.parent))
+        building = Path(tempfile.mkdtemp(prefix=f".{path.name}{WRITING}{MACHINE}-", dir=path.parent))
         with suppress(FileNotFoundError, BlockingIOError):  # swept away before it was locked: make another
             lock = _lock_folder(building)
             if building.exists():
@@ -200,10 +204,16 @@ def _lock_folder(folder: Path) -> int:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writers left beside the target; a living writer's folder is locked."""
+    """Remove what killed writers left beside the target; a living writer's folder is locked.
+
+    Not every file system tells one machine of another one's locks: what another one writes is left alone for a week.
+    """
     for entry in os.scandir(path.parent):
-        if LEFTOVER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+        found = LEFTOVER.fullmatch(entry.name)
+        if found and entry.is_dir(follow_symlinks=False):
             with suppress(OSError):
+                if found["machine"] not in (None, MACHINE) and time.time() - entry.stat().st_mtime < ABANDONED:
+                    continue
                 lock = _lock_folder(Path(entry.path))
                 if lock >= 0:
                     shutil.rmtree(entry.path, ignore_errors=True)

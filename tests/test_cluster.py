@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pandas as pd
 import pytest
@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 
 from benchmarks import material
 from benchmarks import nodes as local
+from benchmarks import spread as spreading
 from tagging_lib import cli, files
 from tagging_lib.errors import TaggingError
 from tagging_lib.runs import kept
-from tagging_lib.study import failed, plan
+from tagging_lib.study import failed
 from tagging_lib.study.opening import open_study
 from tagging_lib.workflow import cluster as clusters
 from tagging_lib.workflow import spread
@@ -43,13 +44,8 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+PHOTOS = 1600
 PARAMETERS = {"CORPUS": "corpus", "PROFILE": "quick", "DEVICE": "cpu"}
-
-
-def of_these(monkeypatch, *names):
-    """Let a study have these rows alone, so that a test takes seconds."""
-    every = plan.plan
-    monkeypatch.setattr(plan, "plan", lambda study: [each for each in every(study) if each.experiment.name in names])
 
 
 def contents(outputs, name):
@@ -94,15 +90,15 @@ def test_what_each_job_gets(monkeypatch):
             of(*nodes).needs(jobs=1, **asked)
 
 
-def test_rows_on_a_cluster_have_the_bytes_of_rows_here_and_one_that_fails_is_left_out(cluster, place, monkeypatch):
-    of_these(monkeypatch, "constant", "ffn1", "ffn2")
+def test_rows_on_a_cluster_have_the_bytes_of_rows_here_and_one_that_fails_is_left_out(cluster, place):
+    three = ("constant", "ffn1", "ffn2")
     # The folder of the row's runs is a file, whoever runs it.
     files.write_text(place / "outputs" / "runs" / "ffn2", "in the way")
-    failures = spread.train_rows(PARAMETERS, cluster)
+    failures = spread.train_rows(PARAMETERS, cluster, only=three)
     assert list(failures) == ["ffn2"]
     study = open_study(**PARAMETERS)
     (place / "outputs" / "runs" / "ffn2").unlink()
-    assert [result.name for result in study.run(["constant", "ffn1", "ffn2"])] == ["constant", "ffn1"]
+    assert [result.name for result in study.run(three)] == ["constant", "ffn1"]
     ((row, reason, remedy),) = study.left_out.itertuples(index=False)
     assert row == "Feed forward, 2 layers" and reason.startswith("failed on the cluster: ") and "tagging train ffn2" in remedy
     alone = open_study(**PARAMETERS, OUTPUTS="alone", record=False)
@@ -110,47 +106,52 @@ def test_rows_on_a_cluster_have_the_bytes_of_rows_here_and_one_that_fails_is_lef
     for name in ("constant", "ffn1"):
         assert contents(place / "outputs", name) == contents(place / "alone", name)
     assert len(contents(place / "alone", "ffn1")) == 3
-    assert spread.train_rows(PARAMETERS, cluster) == {}, "what failed is tried again, and nothing else"
+    assert spread.train_rows(PARAMETERS, cluster, only=three) == {}, "what failed is tried again, and nothing else"
     assert failed.read(place / "outputs") == {}
     assert [result.name for result in open_study(**PARAMETERS).run(["ffn2"])] == ["ffn2"]
 
 
 @contextmanager
-def dying(node, when):
-    """A node that is killed once `when()` holds."""
+def dying(nodes, when):
+    """The second of two nodes is killed once `when()` holds."""
+    victim, over = nodes.others[-1] if nodes.others else nodes.add(), threading.Event()
 
     def kill():
-        local.wait_until(when)
-        node.kill()
+        while not over.wait(0.05):
+            if when():
+                nodes.kill(victim)
+                return
 
     killer = threading.Thread(target=kill)
     killer.start()
-    yield
-    killer.join()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
 
 
-def test_a_row_whose_node_dies_goes_on_at_its_last_epoch(nodes, cluster, place, monkeypatch, caplog):
+def test_a_row_whose_node_dies_goes_on_at_its_last_epoch(nodes, cluster, place, caplog):
     draw_corpus(place / "larger", photos=300)
     parameters = PARAMETERS | {"CORPUS": "larger"}
-    of_these(monkeypatch, "resnet18_scratch", "cnn")
+    two = ("resnet18_scratch", "cnn")
     caplog.set_level(logging.INFO)
-    logs = [place / "outputs" / "work" / "logs" / f"{name}.log" for name in ("resnet18_scratch", "cnn")]
+    logs = [place / "outputs" / "work" / "logs" / f"{name}.log" for name in two]
     # One row on each node, each in the midst of its five epochs.
-    with dying(nodes.others[-1], lambda: all(log.exists() and "epoch 1/5" in log.read_text() for log in logs)):
-        assert spread.train_rows(parameters, cluster) == {}
+    with dying(nodes, lambda: all(log.exists() and "epoch 2/5" in log.read_text() for log in logs)):
+        assert spread.train_rows(parameters, cluster, only=two) == {}
     assert "goes on elsewhere" in caplog.text
     assert any("continuing after epoch" in log.read_text() for log in logs)
-    open_study(**parameters, OUTPUTS="alone", record=False).run(["resnet18_scratch", "cnn"])
-    for name in ("resnet18_scratch", "cnn"):
+    open_study(**parameters, OUTPUTS="alone", record=False).run(two)
+    for name in two:
         assert contents(place / "outputs", name) == contents(place / "alone", name)
-    nodes.others.pop()
-    nodes.add()
 
 
-def test_photos_are_tagged_once_each_though_a_node_dies(nodes, cluster, tmp_path, monkeypatch):
+def test_photos_are_tagged_once_each_though_a_node_dies(nodes, cluster, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
     monkeypatch.chdir(tmp_path)
     model = material.model_folder(tmp_path / "model", "ffn1", 32)
-    material.photos(tmp_path / "photos", 480, 32)
+    material.photos(tmp_path / "photos", PHOTOS, 32)
 
     def predict(out, *more):
         options = ["--out", out, "--shard-photos", "16", "--device", "cpu", *more]
@@ -165,13 +166,22 @@ def test_photos_are_tagged_once_each_though_a_node_dies(nodes, cluster, tmp_path
     monkeypatch.setattr(clusters, "connected", this_one)
     alone = predict("alone")
     logs = tmp_path / "spread" / "shards" / "logs"
-    with dying(nodes.others[-1], lambda: [*logs.glob("*")] and all("shard" in log.read_text() for log in logs.glob("*"))):
+    with dying(nodes, lambda: [*logs.glob("*")] and all("shard" in log.read_text() for log in logs.glob("*"))):
         assert predict("spread", "--ray", "any") == alone
+    assert "goes on elsewhere" in caplog.text
     names = pd.read_csv(tmp_path / "spread" / "predictions.csv").iloc[:, 0]
-    assert len(names) == names.nunique() == 480
+    assert len(names) == names.nunique() == PHOTOS
     assert len(list(logs.glob("*.log"))) == 2
-    nodes.others.pop()
-    nodes.add()
+
+
+def test_the_benchmarks_run_at_toy_scale(nodes, tmp_path):
+    for name in spreading.ROWS:
+        (tmp_path / name).mkdir()
+    started, predicted = spreading.predict(spreading.TOY, tmp_path / "ray-predict", lambda: nullcontext(nodes))
+    assert started.unit == "s" and predicted.value > 0 and predicted.target == 0.56
+    for row in spreading.deaths(spreading.TOY, tmp_path / "ray-deaths", lambda: nullcontext(nodes)):
+        assert row.met and row.value == 1, row
+    assert (spreading.Scale().photos, spreading.Scale().deaths) == (20_000, 20)
 
 
 def test_where_no_cluster_is_one_line_says_so(monkeypatch):

@@ -57,3 +57,15 @@ def test_writing_a_file_leaves_the_umask_of_the_process_alone(tmp_path, monkeypa
     monkeypatch.setattr(os, "umask", lambda _: pytest.fail("other threads would make files of that mode meanwhile"))
     files.write_text(tmp_path / "a.txt", "a")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_leftovers_of_this_machine_are_swept_and_those_of_others_after_a_week(tmp_path):
+    """Another machine may be writing there: not every file system tells of its locks."""
+    old = atomic.time.time() - 2 * atomic.ABANDONED
+    names = {"here": f".a.txt.writing-{atomic.MACHINE}-abcd1234", "there": ".a.txt.writing-00000000-abcd1234"}
+    names |= {"long ago": ".a.txt.writing-00000000-wxyz6789", "before": ".a.txt.writing-abcd1234"}
+    for name in names.values():
+        (tmp_path / name).mkdir()
+    os.utime(tmp_path / names["long ago"], (old, old))
+    files.write_text(tmp_path / "b.txt", "b")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([names["there"], "b.txt"])

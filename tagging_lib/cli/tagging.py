@@ -94,8 +94,8 @@ def predict(
         from tagging_lib.workflow import spread
         from tagging_lib.workflow.cluster import connected
 
-        pairs = zip(found, targets, strict=True)
-        plans = [predicting.plan(looker, *each, shard_photos=shard_photos, fresh=fresh) for each in pairs]
+        pairs = list(zip(found, targets, strict=True))
+        plans = [predicting.plan(looker, *pair, shard_photos=shard_photos, fresh=fresh) for pair in pairs]
         asked = spread.Shares(folder, tuple(photos), out, shard_photos, device, data, skip_broken)
         if any(predicting.is_unfinished(plan, source) for plan, source in zip(plans, found, strict=True)):
             with connected(ray) as cluster:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,23 @@ def device_of(parameters: dict[str, Any], cluster: Cluster) -> str:
     return "cuda" if cluster.has_gpus else "cpu"
 
 
-def train_rows(parameters: dict[str, Any], cluster: Cluster, cores: int = 0) -> dict[str, str]:
+def train_rows(
+    parameters: dict[str, Any], cluster: Cluster, cores: int = 0, only: Collection[str] | None = None
+) -> dict[str, str]:
     """Train what the study's notebooks will ask for and is not finished; the last words of those that failed, by name.
 
     These are noted for the notebooks, which leave them out.
+
+    Args:
+        only: names of rows, None for all.
 
     Raises:
         TaggingError: a parameter is wrong, the corpus cannot be used, or a node of the cluster does not see it.
     """
     parameters = parameters | {"DEVICE": device_of(parameters, cluster)}
     study = open_study(**parameters, record=False, here=False)
-    todo = {_name(each.identity): each for each in plan.missing(plan.plan(study))}
+    asked = [each for each in plan.plan(study) if only is None or each.experiment.name in only]
+    todo = {_name(each.identity): each for each in plan.missing(asked)}
     if not todo:
         logger.info("every row is finished")
         failed.write(study.outputs, {})
@@ -129,8 +135,8 @@ def tag(asked: Shares, plans: Sequence[Plan], cluster: Cluster, cores: int = 0) 
         Job(f"share {number} of {shares}", asked.words(number, shares, device), log / f"share-{number}-of-{shares}.log")
         for number in range(1, shares + 1)
     ]
-    count = sum(plan.shards for plan in plans)
-    logger.info("%d shards go to a cluster of %d nodes in %d shares", count, len(cluster.nodes()), shares)
+    every = sum(plan.shards for plan in plans)
+    logger.info("%d shards go to a cluster of %d nodes in %d shares", every, len(cluster.nodes()), shares)
     for name, told in cluster.run(jobs, here, needs).items():
         raise TaggingError(f"{name} failed: {told} (see {log}); call again to go on with what is missing")
 
