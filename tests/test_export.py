@@ -60,7 +60,8 @@ def test_a_folder_can_be_given_and_figures_can_go_elsewhere_without_the_corpus(r
     shutil.rmtree(tmp_path / "outputs")
     shutil.rmtree(tmp_path / "tiny")
     written = export.export_figures(kept.run_folder(moved, tmp_path / "outputs"), tmp_path / "elsewhere")
-    assert len(written) == 8 and all(path.parent == tmp_path / "elsewhere" and path.stat().st_size for path in written)
+    paths = [one.path for one in written]
+    assert len(paths) == 8 and all(path.parent == tmp_path / "elsewhere" and path.stat().st_size for path in paths)
 
 
 def test_the_latest_of_several_runs_of_a_row_is_taken(tmp_path):
