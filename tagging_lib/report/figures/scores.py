@@ -17,7 +17,6 @@ from tagging_lib.report.figures.style import (
     CORRECT_COLOR,
     EMPTY,
     INK,
-    PAGE_WIDTH,
     QUIET,
     ROW_HEIGHT,
     SMALL,
@@ -32,6 +31,7 @@ from tagging_lib.report.figures.style import (
     most_frequent,
     name,
     nothing_to_show,
+    page_width,
     percent,
     quoted,
     readable_on,
@@ -50,7 +50,7 @@ TRAINED_NAMES = {
 }
 CONSTANT = "constant"
 NAME_WIDTH = 42  # characters on a line of a row's name
-GRID_COLUMNS, GRID_STEP, CELL_WIDTH, CELL_HEIGHT = 5, 1.78, 0.65, 0.57  # inches, but for the first
+GRID_WIDTH, GRID_STEP, CELL_WIDTH, CELL_HEIGHT, SIDE_WIDTH = 1.6, 1.78, 0.65, 0.57, 0.6  # inches
 
 
 @styled
@@ -80,33 +80,35 @@ def confusion_grid(targets: np.ndarray, predictions: np.ndarray, labels: Sequenc
             if low != high:
                 title += f", {quoted(names[low])} on {percent(recall[low])}"
     subtitle = f"{photos:,} photos; percentages of them all; darker: a larger share of the row. Blue answers are right{others}"
-    height = 0.1 + GRID_STEP * -(-len(names) // GRID_COLUMNS)
+    columns = max(1, int(page_width() // GRID_WIDTH))
+    step = page_width() / columns
+    cell = min(CELL_WIDTH, (step - SIDE_WIDTH) / 2)  # beside the names of the rows
+    height = 0.1 + GRID_STEP * -(-len(names) // columns)
     figure = sheet(title, height, subtitle)
     axes = canvas(figure, height)
     outcomes = [~truth & ~given, ~truth & given, truth & ~given, truth & given]
     counts = np.stack([outcome.sum(axis=0) for outcome in outcomes], axis=1).reshape(-1, 2, 2)
     for place, (label, color) in enumerate(zip(names, colors, strict=True)):
-        down, across = divmod(place, GRID_COLUMNS)
-        left = PAGE_WIDTH * (across + 1) / GRID_COLUMNS - 2 * CELL_WIDTH - 0.07
-        _two_by_two(axes, counts[place], label, color, left, 0.55 + GRID_STEP * down)
+        down, across = divmod(place, columns)
+        _two_by_two(axes, counts[place], label, color, step * (across + 1) - 2 * cell - 0.07, 0.55 + GRID_STEP * down, cell)
     return figure
 
 
-def _two_by_two(axes: Axes, counts: np.ndarray, label: str, color: str, left: float, top: float) -> None:
-    """One table, its cells' upper left corner at (left, top) inches; rows are the truth, columns the answers."""
+def _two_by_two(axes: Axes, counts: np.ndarray, label: str, color: str, left: float, top: float, width: float) -> None:
+    """One table, its cells' upper left corner at (left, top), all in inches; rows are the truth, columns the answers."""
     for row, column in np.ndindex(2, 2):
         share = counts[row, column] / max(counts[row].sum(), 1)
         fill = tint(CORRECT_COLOR if row == column else WRONG_COLOR, 0.06 + 0.9 * share)
-        x, y = left + CELL_WIDTH * column, top + CELL_HEIGHT * row
-        axes.add_patch(Rectangle((x, y), CELL_WIDTH - 0.03, CELL_HEIGHT - 0.03, facecolor=fill))
+        x, y = left + width * column, top + CELL_HEIGHT * row
+        axes.add_patch(Rectangle((x, y), width - 0.03, CELL_HEIGHT - 0.03, facecolor=fill))
         common: dict[str, Any] = {"ha": "center", "va": "baseline", "color": readable_on(fill)}
-        middle = x + CELL_WIDTH / 2 - 0.015
+        middle = x + width / 2 - 0.015
         axes.text(middle, y + 0.225, f"{counts[row, column]:,}", size=BODY, weight="bold", **common)
         axes.text(middle, y + 0.42, percent(counts[row, column] / counts.sum()), size=SMALL, **common)
     axes.text(left, top - 0.28, name(label, 20), size=BODY, weight="bold", va="baseline")
-    axes.plot([left, left + 2 * CELL_WIDTH - 0.03], [top - 0.225] * 2, color=color, linewidth=3, solid_capstyle="butt")
+    axes.plot([left, left + 2 * width - 0.03], [top - 0.225] * 2, color=color, linewidth=3, solid_capstyle="butt")
     for side, text in enumerate(("not said", "said")):
-        middle = left + CELL_WIDTH * (side + 0.5) - 0.015
+        middle = left + width * (side + 0.5) - 0.015
         axes.text(middle, top - 0.05, text, ha="center", va="baseline", size=SMALL, color=QUIET)
     for side, text in enumerate(("absent", "there")):
         middle = top + CELL_HEIGHT * (side + 0.5) - 0.015

@@ -6,7 +6,9 @@ import functools
 import io
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -55,6 +57,7 @@ FALLBACK_FAMILIES = (
     "Noto Emoji",
 )
 
+_page_width: ContextVar[float] = ContextVar("page_width", default=PAGE_WIDTH)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -99,6 +102,21 @@ def settings() -> Any:
     }
 
 
+def page_width() -> float:
+    """How wide figures are drawn, in inches: a page of the report, or less within `narrow`."""
+    return _page_width.get()
+
+
+@contextmanager
+def narrow(width: float) -> Iterator[None]:
+    """Draw figures on pages of this width in inches, for a journal's column."""
+    before = _page_width.set(width)
+    try:
+        yield
+    finally:
+        _page_width.reset(before)
+
+
 def styled(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function that draws with the study's settings, leaving the caller's as they are."""
 
@@ -125,11 +143,13 @@ class Sheet(Figure):
         return buffer.getvalue(), about
 
     def savefig(self, fname: Any, **kwargs: Any) -> None:
-        """As `Figure.savefig`; equal figures give equal SVG files, without a date or random ids."""
-        with mpl.rc_context({"svg.hashsalt": "tagging"}):
-            metadata: dict[str, Any] = {"Title": self.heading, "Description": PHOTOS if self.shows_photos else NO_PHOTO}
-            if kwargs.get("format") == "svg" or str(fname).endswith(".svg"):
-                metadata["Date"] = None
+        """As `Figure.savefig`; equal figures give equal files, without a date or random ids, and PDF embeds its fonts."""
+        with mpl.rc_context({"svg.hashsalt": "tagging", "pdf.fonttype": 42}):
+            kind = kwargs.get("format") or str(fname).rpartition(".")[2]
+            told = PHOTOS if self.shows_photos else NO_PHOTO
+            metadata: dict[str, Any] = {"Title": self.heading, "Subject" if kind == "pdf" else "Description": told}
+            if kind in ("svg", "pdf"):
+                metadata["Date" if kind == "svg" else "CreationDate"] = None
             kwargs["metadata"] = metadata | (kwargs.get("metadata") or {})
             super().savefig(fname, **kwargs)
 
@@ -146,16 +166,17 @@ def without_photos(file: Path) -> bool:
 
 def sheet(title: str, height: float, subtitle: str = "") -> Sheet:
     """An empty page with its message on top; `height` in inches is what remains for the axes below it."""
-    lines = balanced(title, 84) or [""]
-    below = balanced(subtitle, 122)
+    width = page_width()
+    lines = balanced(title, round(84 * width / PAGE_WIDTH)) or [""]
+    below = balanced(subtitle, round(122 * width / PAGE_WIDTH))
     title_height = len(lines) * TITLE * LINE_SPACING / 72
     header = 0.06 + title_height + len(below) * BODY * LINE_SPACING / 72 + 0.14
     total = height + header
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1, height / total), w_pad=0.06, h_pad=0.05)
-    figure = Sheet(figsize=(PAGE_WIDTH, total), layout=layout)
+    figure = Sheet(figsize=(width, total), layout=layout)
     figure.heading = title
     common: dict[str, Any] = {"ha": "left", "va": "top", "linespacing": LINE_SPACING * 0.92, "in_layout": True}
-    left = 0.06 / PAGE_WIDTH
+    left = 0.06 / width
     figure.text(left, 1 - 0.06 / total, written("\n".join(lines)), size=TITLE, weight="bold", **common)
     if below:
         top = 1 - (0.1 + title_height) / total
@@ -172,7 +193,7 @@ def canvas(figure: Sheet, height: float) -> Axes:
     """
     axes = figure.add_axes((0, 0, 1, height / figure.get_figheight()))
     axes.set_axis_off()
-    axes.set_xlim(0, PAGE_WIDTH)
+    axes.set_xlim(0, page_width())
     axes.set_ylim(height, 0)
     axes.set_autoscale_on(False)
     figure.set_layout_engine("none")

@@ -13,6 +13,7 @@ from tagging_lib.evaluation import calibration
 from tagging_lib.report.figures.style import (
     CORRECT_COLOR,
     INK,
+    PAGE_WIDTH,
     PART_COLORS,
     QUIET,
     RULE,
@@ -23,6 +24,7 @@ from tagging_lib.report.figures.style import (
     bare,
     name,
     nothing_to_show,
+    page_width,
     percent,
     sheet,
     styled,
@@ -119,13 +121,14 @@ def reliability_by_label(
     if not shown:
         return nothing_to_show(title or "No label has a photo to judge its probabilities by", "No label is annotated.")
     errors = {key: calibration.expected_calibration_error(targets, values) for key, values in probabilities.items()}
-    rows = -(-len(shown) // CURVE_COLUMNS)
+    columns = max(1, round(CURVE_COLUMNS * page_width() / PAGE_WIDTH))
+    rows = -(-len(shown) // columns)
     subtitle = f"Bars: 95 % binomial intervals of the share, in {calibration.BINS} equal bins of probability"
     others = int((positives > 0).sum()) - len(shown)
     if others:
         subtitle += and_more(others, f"on {positives[shown].min():,} photos each at most")
     figure = sheet(title or _calibration_message(errors, positives > 0), 0.8 + 1.85 * rows, subtitle)
-    grid = figure.subplots(rows, CURVE_COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, label in zip(grid, sorted(shown), strict=False):
         axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.5, zorder=0)
         for (key, values), (marker, color) in zip(probabilities.items(), CURVE_STYLES, strict=False):
@@ -138,7 +141,7 @@ def reliability_by_label(
         bare(axes)
     for axes in grid[len(shown) :]:
         axes.set_axis_off()
-    grid[CURVE_COLUMNS * (rows - 1)].set_xlabel("predicted probability", size=SMALL)
+    grid[columns * (rows - 1)].set_xlabel("predicted probability", size=SMALL)
     figure.supylabel("share of photos that carry the label", size=SMALL, color=QUIET)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
