@@ -106,11 +106,9 @@ def _changes(found: Summary) -> str:
 
 
 def _named(changes: pd.DataFrame) -> str:
-    """How many changes there are, and in brackets which, by the row that they change."""
-    if not len(changes):
-        return "none"
-    by_row = [f"{row}: {', '.join(lines.change)}" for row, lines in changes.groupby("against", sort=False)]
-    return f"{len(changes)} ({escape_markdown('; '.join(by_row))})"
+    """How many changes there are, and in brackets which; one that was made in several rows is named once."""
+    named = ", ".join(dict.fromkeys(changes.change))
+    return f"{len(changes)} ({escape_markdown(named)})" if len(changes) else "none"
 
 
 def _original(found: Summary) -> str:

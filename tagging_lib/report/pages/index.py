@@ -18,6 +18,7 @@ from tagging_lib.report.templates import environment
 
 HERE = Path(__file__).resolve().parent
 EVERY_ROW = "05_every_row"
+LEFT_OUT = ["original_seconds", "trained"]  # so that the table fits a page of 1280 px; chapters and CSV have them
 POLICY = (
     "default-src 'none'; img-src 'self' file: data:; style-src 'self' file:; script-src {}; base-uri 'none'; form-action 'none'"
 )
@@ -73,7 +74,7 @@ def every_row(path: Path, parameters: dict[str, Any]) -> dict[str, Any] | None:
     if not path.exists():
         return None
     table = pd.read_csv(path, dtype={"row": str, "letters": str}, keep_default_na=True)
-    shown = tables.headline(table.assign(letters=table.letters.fillna("")))
+    shown = tables.headline(table.assign(letters=table.letters.fillna("")).drop(columns=LEFT_OUT, errors="ignore"))
     right = tables.right_aligned(shown.frame)
     columns = [{"title": title, "kind": "number" if number else "text"} for title, number in zip(shown.frame, right, strict=True)]
     joined = commands.study(parameters, 3)
