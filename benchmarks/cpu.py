@@ -19,14 +19,23 @@ from benchmarks.timing import Row, ratio, seconds
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import open_photos
 from tagging_lib.inference.predict import predict_photos
+from tagging_lib.models import engine
 from tagging_lib.models.cutting import cut
+from tagging_lib.models.device import has_units
 from tagging_lib.models.preprocessing import IMAGENET
 from tagging_lib.training import features, fit
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
 
+LIGHT = ("timm:tf_efficientnet_lite0", "timm:tf_efficientnet_lite2", "timm:mobilenetv1_100")
 MILLION = (10_000, 1_000_000)  # photos of a manifest, with --million
 GROWTH = 1.25  # at most, of time a photo and of peak memory, when the corpus grows 25-fold
+# At most, of features ÷ bare forward: without matrix units for bfloat16, and with them.
+FEATURES = {
+    False: dict.fromkeys(LIGHT, 0.65) | {"densenet169": 0.85, "resnet50": 0.9},
+    True: dict.fromkeys(LIGHT, 0.95),
+}
+PREDICT = {False: 0.75, True: 1.1}  # at most, of predict ÷ (plain decode + bare forward)
 NOBODY = np.empty(0, dtype=np.int64)
 
 
@@ -38,12 +47,18 @@ class Scale:
     steps: int = 12
     batch_size: int = 64
     decoded: int = 20_000
-    features: int = 1_536
     head_photos: int = 12_000
     head_epochs: int = 25
     predicted: int = 5_000
     stage_photos: int = 256
-    networks: tuple[str, ...] = ("timm:mobilenetv1_100", "densenet169")
+    # Networks with a frozen part, px at which they look, and photos: seconds of each.
+    networks: tuple[tuple[str, int, int], ...] = (
+        ("timm:tf_efficientnet_lite0", 224, 2_048),
+        ("timm:tf_efficientnet_lite2", 224, 2_048),
+        ("timm:mobilenetv1_100", 224, 2_048),
+        ("densenet169", 224, 768),
+        ("resnet50", 224, 768),
+    )
     predictor: str = "timm:mobilenetv1_100"
     growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
@@ -58,9 +73,9 @@ class Scale:
 
 
 TOY = Scale(
-    side=32, steps=2, batch_size=8, decoded=40, features=24, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
-    growth=16, growth_factors=(1, 5), listed=(20, 40), networks=("resnet18",), predictor="resnet18", judged=21, repeats=1,
-    originals=(16, 32), original_size=(160, 120), original_sides=(32,), looker="resnet18",
+    side=32, steps=2, batch_size=8, decoded=40, head_photos=200, head_epochs=2, predicted=30, stage_photos=16,
+    growth=16, growth_factors=(1, 5), listed=(20, 40), networks=(("resnet18", 32, 24),), predictor="resnet18", judged=21,
+    repeats=1, originals=(16, 32), original_size=(160, 120), original_sides=(32,), looker="resnet18",
 )  # fmt: skip
 
 
@@ -112,13 +127,13 @@ def decoding(scale: Scale, scratch: Path) -> list[Row]:
 
 def frozen_features(scale: Scale, scratch: Path) -> list[Row]:
     """Features of a frozen backbone on disk ÷ its forward pass over as many photos in memory."""
-    images, targets = pixels_and_targets(scale, scale.features)
     rows = []
-    for network in scale.networks:
-        batches = PhotoBatches(images, targets, IMAGENET, side=scale.side)
-        backbone = material.tagger(network, scale.side, "cpu", trained="head").backbone
-        batch, _ = references.random_batch(batches.evaluation_batch, scale.side, 1, "cpu")
-        everything = np.arange(scale.features)
+    for network, side, photos in scale.networks:
+        images, targets = pixels_and_targets(dataclasses.replace(scale, side=side), photos)
+        batches = PhotoBatches(images, targets, IMAGENET, side=side)
+        backbone = material.tagger(network, side, "cpu", trained="head").backbone
+        batch, _ = references.random_batch(batches.evaluation_batch, side, 1, "cpu")
+        everything = np.arange(photos)
 
         def ours(backbone=backbone, batches=batches, everything=everything) -> None:
             path = scratch / "features.npy"
@@ -126,12 +141,12 @@ def frozen_features(scale: Scale, scratch: Path) -> list[Row]:
 
         rows.append(
             ratio(
-                f"frozen features ÷ bare forward, {network.removeprefix('timm:')}",
+                f"frozen features ÷ bare forward, {network.removeprefix('timm:')}, {side} px",
                 ours,
-                partial(references.bare_forward, backbone, batch, scale.features),
-                target=1.05,
+                partial(references.bare_forward, backbone, batch, photos),
+                target=FEATURES[has_units("cpu")].get(network, 1.05),
                 repeats=scale.repeats,
-                note=f"{scale.features} photos in batches of {len(batch)}",
+                note=f"{photos} photos in batches of {len(batch)}, {engine.name('cpu')}",
             )
         )
     return rows
@@ -203,7 +218,7 @@ def predicting(scale: Scale, scratch: Path) -> list[Row]:
             f"predict on {scale.predicted} JPEGs ÷ (plain decode + bare forward), {scale.predictor.removeprefix('timm:')}",
             ours,
             reference,
-            target=1.10,
+            target=PREDICT[has_units("cpu")],
             repeats=scale.repeats,
         )
     ]

@@ -159,14 +159,16 @@ def _corpus(folder: Path, photos: int) -> None:
 
 
 def study(outputs: str, address: str) -> None:
-    """Train some rows at toy scale, on the cluster, or here without an address."""
-    from tagging_lib.study.opening import open_study
+    """Train some rows at toy scale by `tagging train`, on the cluster, or here without an address."""
+    from tagging_lib import cli
+    from tagging_lib.study.opening import as_options
     from tagging_lib.workflow.cluster import connected
     from tagging_lib.workflow.spread import train_rows
 
     parameters = {"CORPUS": "corpus", "PROFILE": "quick", "DEVICE": "cpu", "OUTPUTS": outputs}
     if not address:
-        open_study(**parameters, record=False).run(STUDIED)  # type: ignore[arg-type]
+        for name in STUDIED:
+            cli.app(["train", name, *as_options(parameters)], standalone_mode=False)
         return
     with connected(address) as cluster:
         failed = train_rows(parameters, cluster, 1, STUDIED)

@@ -29,7 +29,8 @@ DECODING = ("data/decoding.py", "data/pixels.py")
 # Between decoded photos and probabilities. What only reads a corpus or scores an answer is not in it: its outcome is in
 # the key by value, or computed anew each time.
 NETWORKS = (
-    *(f"models/{name}.py" for name in ("baselines", "cutting", "device", "predict", "preprocessing", "tagger", "weights", "zoo")),
+    *(f"models/{name}.py" for name in ("baselines", "cutting", "device", "engine", "predict", "preprocessing")),
+    *(f"models/{name}.py" for name in ("tagger", "weights", "zoo")),
     "models/known_weights.json",
 )
 FEATURES = (*NETWORKS, *(f"training/{name}.py" for name in ("augment", "batches", "features", "store")), "runs/frozen.py")

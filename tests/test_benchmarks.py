@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from benchmarks import cpu, cuda, growth, references, timing
+from benchmarks import cpu, cuda, engines, growth, references, timing
 from benchmarks.__main__ import main
 from tagging_lib.data import pixels
 
@@ -141,3 +141,11 @@ def test_the_originals_way_is_float32_throughout(monkeypatch):
     finally:
         torch.set_float32_matmul_precision("highest")
     assert set(seen) == {(torch.float32, "highest", False)} and len(seen) == 3  # trained, evaluated, validated
+
+
+def test_engines_compares_ways_to_look(monkeypatch, capsys):
+    monkeypatch.setattr(engines, "_compiled", lambda *_: None)  # half a minute, where there is a compiler
+    assert engines.main(["--toy"]) == 0
+    torch_line, compiled, fast, small = capsys.readouterr().out.splitlines()
+    assert torch_line.endswith("1.00 ×") and compiled.endswith("not to be had")
+    assert "ONNX Runtime " in fast and fast.endswith("×") and "8 bits" in small and small.endswith("×")

@@ -16,7 +16,7 @@ from tagging_lib import cli, files
 from tagging_lib.errors import TaggingError
 from tagging_lib.runs import kept
 from tagging_lib.study import failed
-from tagging_lib.study.opening import open_study
+from tagging_lib.study.opening import as_options, open_study
 from tagging_lib.workflow import cluster as clusters
 from tagging_lib.workflow import spread
 from tagging_lib.workflow.cluster import Cluster, Job, Needs, connected
@@ -149,8 +149,9 @@ def test_a_row_whose_node_dies_goes_on_at_its_last_epoch(nodes, cluster, place, 
         assert spread.train_rows(parameters, cluster, only=two) == {}
     assert "goes on elsewhere" in caplog.text
     assert any("continuing after epoch" in log.read_text() for log in logs)
-    open_study(**parameters, OUTPUTS="alone", record=False).run(two)
     for name in two:
+        shown = CliRunner().invoke(cli.app, ["train", name, *as_options(parameters | {"OUTPUTS": "alone"})])
+        assert shown.exit_code == 0, shown.output
         assert contents(place / "outputs", name) == contents(place / "alone", name)
 
 

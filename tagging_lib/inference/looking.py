@@ -14,7 +14,7 @@ from tagging_lib.data.decoding import Framing, Stored
 from tagging_lib.inference import folder
 from tagging_lib.inference.places import Photo
 from tagging_lib.models import device as devices
-from tagging_lib.models import predict
+from tagging_lib.models import engine, predict
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.training.batches import PhotoBatches
 
@@ -31,13 +31,13 @@ class Looker:
 
     def __init__(self, model: Path, device: str = "cpu"):
         self.model, self.device = Path(model), device
-        self._tagger, self.described = folder.load(model)
+        tagger, self.described = folder.load(model)
         self._spec: dict[str, Any] = self.described["network"]
         stored = self._spec["preprocessing"]
         self._preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
         self.side, self.framing = self._spec["kept_side"], Framing(self._spec["framing"])
         devices.prepare(devices.kind_of(device))
-        self._tagger.to(device).to(memory_format=torch.channels_last)
+        self._tagger = engine.for_inference(tagger.to(device).to(memory_format=torch.channels_last))
 
     @property
     def labels(self) -> list[str]:

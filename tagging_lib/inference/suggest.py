@@ -18,7 +18,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import acquisition, thresholds
 from tagging_lib.inference import folder
 from tagging_lib.models import device as devices
-from tagging_lib.models import predict
+from tagging_lib.models import engine, predict
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.models.tagger import Tagger
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
@@ -81,7 +81,7 @@ def _looked(tagger: Tagger, spec: dict, photos: Corpus, device: str, n_labels: i
     preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
     devices.prepare(devices.kind_of(device))
     tagger.to(device).to(memory_format=torch.channels_last)
-    looking = tagger.for_inference()
+    looking = engine.for_inference(tagger)
     for block in pixels.blocks(photos, spec["kept_side"], Framing(spec["framing"])):
         every, nothing = np.arange(len(block)), np.zeros((len(block), n_labels), dtype=np.uint8)
         batches = PhotoBatches(block, nothing, preprocessing, side=spec["side"], device=device)

@@ -84,7 +84,7 @@ def mixed(device: str) -> AbstractContextManager:
     bfloat16 has float32's range, so that no loss scaling is needed; weights, sums and losses stay float32, and so does
     the head (`Tagger.forward`).
     """
-    return torch.autocast(torch.device(device).type, torch.bfloat16) if _has_units(device) else nullcontext()
+    return torch.autocast(torch.device(device).type, torch.bfloat16) if has_units(device) else nullcontext()
 
 
 def cast_once(module: Module, device: str) -> Module:
@@ -92,7 +92,7 @@ def cast_once(module: Module, device: str) -> Module:
 
     All other tensors are those of `module`. It is for looking, not for training.
     """
-    if not _has_units(device):
+    if not has_units(device):
         return module
     tensors = shared_tensors(module)
     for part in module.modules():
@@ -102,7 +102,7 @@ def cast_once(module: Module, device: str) -> Module:
     return copy.deepcopy(module, tensors)
 
 
-def _has_units(device: str) -> bool:
+def has_units(device: str) -> bool:
     if kind_of(device) == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported()

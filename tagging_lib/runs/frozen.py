@@ -12,6 +12,7 @@ from torch import nn
 
 from tagging_lib import declared
 from tagging_lib.data import arrays
+from tagging_lib.models import engine
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs.experiment import Experiment
 from tagging_lib.runs.key import digest_of, versions
@@ -34,6 +35,7 @@ def views(experiment: Experiment, setting: Setting, source: str, frozen: nn.Modu
         "side": experiment.side,
         "pixels": setting.pixels_digest(experiment),
         "device": kind_of(setting.device),
+        "engine": engine.name(setting.device),
         "preprocessing": dataclasses.asdict(photos.preprocessing),
         "code": declared.versions(declared.FEATURES),
         "versions": versions(),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging_lib import declared, files
-from tagging_lib.models import ranks, weights
+from tagging_lib.models import engine, ranks, weights
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.runs.setting import Setting, indices_digest
@@ -46,7 +46,7 @@ def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
 
 
 def key(experiment: Experiment, setting: Setting) -> str:
-    """The key of a row: experiment, corpus, split, decoded photos, weights, device, declared versions, libraries, ranks."""
+    """The key of a row: experiment, corpus, split, decoded photos, weights, device, engine, code, libraries, ranks."""
     described = dataclasses.asdict(experiment)
     for word in WORDS:
         described.pop(word)
@@ -70,6 +70,7 @@ def key(experiment: Experiment, setting: Setting) -> str:
         "train_limit": setting.train_limit,
         "weights": _content(Path(source)) if Path(source).is_file() else source,
         "device": kind_of(setting.device),
+        "engine": engine.name(setting.device),
         "code": declared.versions(code),
         "versions": versions(),
     }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tagging_lib import files
 from tagging_lib.data import arrays, statistics
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import cutting, device, predict, ranks, zoo
+from tagging_lib.models import cutting, device, engine, predict, ranks, zoo
 from tagging_lib.models.baselines import constant_answer
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.models.tagger import Tagger, Trained, trainable_parameters
@@ -222,7 +222,7 @@ def learn_head(training: Training, experiment: Experiment, setting: Setting) -> 
     assert isinstance(module, Tagger)  # only a head has no backbone before it
     started, worked = time.perf_counter(), time.process_time()
     wanted = np.concatenate([train, validation])
-    looking = device.cast_once(module.backbone.eval(), device.of(module))
+    looking = engine.ready(module.backbone, device.of(module))
 
     def look(batch: tuple[Tensor, Tensor]) -> Tensor:
         with device.mixed(device.of(module)):

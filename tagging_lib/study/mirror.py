@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tagging_lib import declared
 from tagging_lib.evaluation import ensemble
-from tagging_lib.models import predict
+from tagging_lib.models import engine, predict
 from tagging_lib.models.tagger import Tagger
 from tagging_lib.runs import kept, trainer
 from tagging_lib.runs.key import digest_of
@@ -79,7 +79,7 @@ class _Reflecting(nn.Module):
 
     def __init__(self, tagger: Tagger) -> None:
         super().__init__()
-        self.tagger = tagger.for_inference()
+        self.tagger = engine.for_inference(tagger)
 
     def forward(self, photos: Tensor) -> Tensor:
         return self.tagger(photos.flip(-1))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import device as devices
+from tagging_lib.models import engine
 from tagging_lib.progress import progress
 
 HALF = 65504.0  # the largest float16
@@ -37,7 +38,7 @@ def write(
         TaggingError: an activation is beyond what float16 can hold.
     """
     device = devices.of(frozen)
-    looking = devices.cast_once(frozen.eval(), device)
+    looking = engine.ready(frozen, device)
 
     def look(x: Tensor) -> Tensor:
         with devices.mixed(device):
