@@ -180,7 +180,7 @@ def test_photos_are_tagged_once_each_though_a_node_dies(nodes, cluster, tmp_path
     assert "goes on elsewhere" in caplog.text
     names = pd.read_csv(tmp_path / "spread" / "predictions.csv").iloc[:, 0]
     assert len(names) == names.nunique() == PHOTOS
-    assert len(list(logs.glob("*.log"))) == 2
+    assert len(list(logs.glob("*.log"))) == 6, "100 shards: three shares of at least 16 for each of two nodes"
 
 
 @DEATHS

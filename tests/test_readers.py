@@ -13,6 +13,7 @@ from tagging_lib.data.corpus import Corpus, ReadOptions, check, inspect
 from tagging_lib.data.readers.names import read_names
 from tagging_lib.data.readers.reading import LAYOUTS, reading_of
 from tagging_lib.errors import TaggingError
+from tagging_lib.inference.xmp import write_sidecar
 
 
 def photo(path, grey=0):
@@ -447,6 +448,23 @@ def test_keywords_in_the_photos(tmp_path):
     with_keywords(tmp_path / "b.jpg")
     corpus = Corpus.open(tmp_path)
     assert corpus.layout == "keywords" and labels_of(corpus) == {"a.jpg": ["holiday", "sea"], "b.jpg": []}
+
+
+@pytest.mark.parametrize(("hierarchy", "guessed"), [("leaf", "beach"), ("path", "auto|beach"), ("all", "auto|beach")])
+def test_what_a_model_gave_is_no_label_unless_somebody_says_so(tmp_path, hierarchy, guessed):
+    with_keywords(tmp_path / "a.jpg", "sea", "dog")
+    with_keywords(tmp_path / "b.jpg")
+    for name in ("a.jpg", "b.jpg"):
+        write_sidecar(tmp_path / name, ["sea", "beach"] if name == "a.jpg" else ["beach"], prefix="auto")
+    corpus = Corpus.open(tmp_path, data_dir=tmp_path.parent, options=ReadOptions(hierarchy=hierarchy))
+    assert labels_of(corpus) == {"a.jpg": ["dog", "sea"], "b.jpg": []}, "the photo had both before"
+    (told,) = [problem for problem in corpus.problems if "model of ours" in str(problem)]
+    assert "(and 1 more such cases)" in str(told) and "--read given=read" in str(told) and not told.fatal
+    trusted = Corpus.open(tmp_path, data_dir=tmp_path.parent, options=ReadOptions(hierarchy=hierarchy, given="read"))
+    assert guessed in labels_of(trusted)["b.jpg"]
+    assert not any("model of ours" in str(problem) for problem in trusted.problems)
+    with pytest.raises(TaggingError, match="given is 'maybe': choose leave-out or read"):
+        ReadOptions(given="maybe")
 
 
 def test_keywords_that_are_joined_are_a_warning_and_no_stop(tmp_path):

@@ -157,3 +157,12 @@ def test_the_final_model_opens_in_timm_where_its_row_does(opened, name):
         with torch.inference_mode():
             torch.testing.assert_close(network(random), tagger.head(tagger.backbone(random)), rtol=1e-4, atol=1e-5)
         assert json.loads((model / "config.json").read_text())["threshold"] == described["threshold"]
+
+
+def test_the_same_network_is_the_same_bytes(tmp_path):
+    """safetensors writes metadata in an order of chance."""
+    state = {"layer.weight": torch.arange(6.0).reshape(2, 3)}
+    assert len({whole._write(tmp_path, state, {"network": "größer", "n": number // 99}) for number in range(20)}) == 1
+    with safe_open(tmp_path / kept.MODEL, "pt") as stored:
+        assert stored.metadata() == {"format": "pt", "tagging": json.dumps({"network": "größer", "n": 0})}
+        assert torch.equal(stored.get_tensor("layer.weight"), state["layer.weight"])

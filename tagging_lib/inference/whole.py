@@ -108,7 +108,20 @@ def _write(model: Path, state: dict[str, Tensor], spec: dict[str, Any]) -> str:
     """Write the network's file; its SHA-256."""
     with files.replacing(model / kept.MODEL) as temporary:
         save_file(state, str(temporary), metadata={"format": "pt", "tagging": json.dumps(spec)})
+        _order_header(temporary)
     return files.sha256(model / kept.MODEL)
+
+
+def _order_header(path: Path) -> None:
+    """Sort the metadata of a safetensors file, which come in another order each time: the same network, the same bytes."""
+    with open(path, "r+b") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        assert len(ordered) <= length, "the same content, in another order"
+        stream.seek(8)
+        stream.write(ordered.ljust(length))
 
 
 def _digest(path: Path) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import ctypes
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import TypeVar
@@ -127,24 +128,37 @@ def each(work: Callable[[Batch], Answer], batches: Iterable[Batch], device: str)
     numbered, turn = enumerate(batches), threading.Lock()
 
     def take() -> tuple[int, Answer] | None:
+        torch.set_num_threads(1)  # of this thread, which shares no work of its own
         with turn:
             taken = next(numbered, None)
         return None if taken is None else (taken[0], without_gradients(taken[1]))
 
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            waiting: deque[Future[tuple[int, Answer] | None]] = deque(pool.submit(take) for _ in range(AHEAD * threads))
-            early: dict[int, Answer] = {}
-            expected = 0
-            while waiting:
-                answered = waiting.popleft().result()
-                if answered is None:
-                    continue
-                early[answered[0]] = answered[1]
-                waiting.append(pool.submit(take))
-                while expected in early:
-                    yield early.pop(expected)
-                    expected += 1
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)  # the threads' own setting is also what later threads would begin with
+    pool = _threads(threads)
+    waiting: deque[Future[tuple[int, Answer] | None]] = deque(pool.submit(take) for _ in range(AHEAD * threads))
+    early: dict[int, Answer] = {}
+    expected = 0
+    try:
+        while waiting:
+            answered = waiting.popleft().result()
+            if answered is None:
+                continue
+            early[answered[0]] = answered[1]
+            waiting.append(pool.submit(take))
+            while expected in early:
+                yield early.pop(expected)
+                expected += 1
+    finally:
+        for future in waiting:
+            future.cancel()
+        wait(waiting)
+        torch.set_num_threads(threads)  # the threads' own setting is also what later threads would begin with
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    """Threads that stay: what a thread has freed, the next one would not find."""
+    return ThreadPoolExecutor(count)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _threads.cache_clear())  # threads do not live on in a fork

@@ -30,7 +30,7 @@ from tagging_lib.errors import TaggingError
 TIMEOUT = timedelta(minutes=15)  # for a sum; between two of them rank 0 may write a checkpoint
 POLL = 0.05  # seconds
 DYING = 5.0  # seconds that a process may take from closing its connections to its end
-LOST = re.compile(r"gloo|nccl|connection|socket|broken pipe|timed out|timeout|rank", re.IGNORECASE)
+LOST = re.compile(r"gloo|nccl|connection (closed|reset|refused)|broken pipe|timed out waiting", re.IGNORECASE)  # as plain errors
 
 
 class RankLost(TaggingError):
@@ -221,7 +221,7 @@ def may_tell() -> bool:
 
 def lost(error: BaseException) -> RankLost | None:
     """What to tell when a sum failed because another rank has ended; None for any other error."""
-    if _group is None or not isinstance(error, RuntimeError) or not LOST.search(str(error)):
+    if _group is None or not (isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and LOST.search(str(error)))):
         return None
     until = time.monotonic() + DYING
     while not (gone := _gone(_group)) and time.monotonic() < until:

@@ -24,6 +24,7 @@ SUBJECT = "http://purl.org/dc/elements/1.1/ subject"
 HIERARCHICAL_SUBJECT = "http://ns.adobe.com/lightroom/1.0/ hierarchicalSubject"
 TAGS_LIST = "http://www.digikam.org/ns/1.0/ TagsList"
 GIVEN = "urn:tagging-lib:xmp/1.0/ given"  # tags of ours, as `tagging_lib.inference.xmp` notes them: `dc:subject=beach`
+OURS = ("dc:subject=", "lr:hierarchicalSubject=")  # of these two notes, all others repeat the second
 ACDSEE = "http://ns.acdsee.com/iptc/1.0/ "
 MWG = "http://www.metadataworkinggroup.com/schemas/keywords/ "
 # Field, property of XMP, and what stands between levels (empty: the keywords are flat).
@@ -55,15 +56,17 @@ class Keywords:
             written but for blanks; a field with nothing is left out. `given` tells which tags a model of ours gave.
         source: the file that they are from: the photo, or an XMP file beside it.
         problems: what could not be read or contradicts, each in a line that names the file.
+        guessed: keywords and paths that a model of ours gave, and that were left out for that.
     """
 
     keywords: tuple[str, ...]
     fields: dict[str, tuple[str, ...]]
     source: Path
     problems: tuple[str, ...]
+    guessed: tuple[str, ...] = ()
 
 
-def read_keywords(path: Path, hierarchy: str = "leaf", *, sidecars: bool = True) -> Keywords:
+def read_keywords(path: Path, hierarchy: str = "leaf", *, sidecars: bool = True, given: bool = True) -> Keywords:
     """The keywords of a photo, or of an XMP file itself.
 
     With `sidecars` the XMP files beside the photo are read too. The first with a keyword counts: `photo.jpg.xmp`, then
@@ -73,6 +76,7 @@ def read_keywords(path: Path, hierarchy: str = "leaf", *, sidecars: bool = True)
         hierarchy: `leaf` gives keywords as the flat fields have them (`Kiel`), or the last levels where there are only
             hierarchical ones; `path` gives whole paths (`Places|Europe|Kiel`), and the flat keywords that are no level of
             any; `all` gives both.
+        given: count those that a model of ours gave, as `tagging_lib.inference.xmp` notes them.
 
     Raises:
         TaggingError: a file is no photo and no XMP, or cannot be read; it names the file.
@@ -81,13 +85,14 @@ def read_keywords(path: Path, hierarchy: str = "leaf", *, sidecars: bool = True)
     if hierarchy not in HIERARCHIES:
         raise ValueError(f"hierarchy {hierarchy!r}: choose from {', '.join(HIERARCHIES)}")
     files = [*sidecars_of(path), path] if sidecars else [path]
-    read = [_read_file(file, hierarchy) for file in files]
+    read = [_read_file(file, hierarchy, given) for file in files]
     used = next((one for one in read if one.keywords), read[-1])
     problems = [problem for one in read for problem in one.problems]
     for other in read:
         if other.keywords and set(other.keywords) != set(used.keywords):
             problems.append(f"{other.source} has other keywords than {used.source.name}, which counts")
-    return Keywords(used.keywords, used.fields, used.source, tuple(problems))
+    guessed = _once(keyword for one in read for keyword in one.guessed)
+    return Keywords(used.keywords, used.fields, used.source, tuple(problems), guessed)
 
 
 def sidecars_of(photo: Path) -> list[Path]:
@@ -104,19 +109,24 @@ def sidecars_of(photo: Path) -> list[Path]:
     return found
 
 
-def _read_file(path: Path, hierarchy: str) -> Keywords:
+def _read_file(path: Path, hierarchy: str, given: bool) -> Keywords:
     blocks = read_blocks(path)
     try:
         fields, paths = _fields(blocks, strict=path.suffix.lower() == ".xmp")
     except BrokenError as error:
         raise TaggingError(f"{path}: {error}: restore or remove it") from error
+    shown = {name: tuple(found) for name, found in fields.items() if found}
+    guessed: set[str] = set() if given else {note.partition("=")[2] for note in fields.get("given", ()) if note.startswith(OURS)}
+    left_out = _once(keyword for keyword in (*fields.get("dc_subject", ()), *paths) if keyword in guessed)
+    fields["dc_subject"] = [keyword for keyword in fields.get("dc_subject", ()) if keyword not in guessed]
+    paths = [whole for whole in paths if whole not in guessed]
     newer = bool(blocks.digest) and not any(iptc.unchanged(record, blocks.digest) for record in blocks.iptc)
     flat = _flat(fields, paths, iptc_counts=newer)
     levels = {level for one in paths for level in one.split(LEVELS)}
     whole = [*paths, *(keyword for keyword in flat if keyword not in levels)]
     chosen = {"leaf": flat, "path": whole, "all": [*flat, *whole]}[hierarchy]
-    shown = {name: tuple(found) for name, found in fields.items() if found}
-    return Keywords(_once(chosen), shown, path, tuple(f"{path}: {problem}" for problem in blocks.problems))
+    problems = tuple(f"{path}: {problem}" for problem in blocks.problems)
+    return Keywords(_once(chosen), shown, path, problems, left_out)
 
 
 def _fields(blocks: Blocks, *, strict: bool) -> tuple[dict[str, list[str]], list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tagging_lib.data.metadata.keywords import read_keywords
 from tagging_lib.data.readers.photos import photos_below
-from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, Written, reading_of
+from tagging_lib.data.readers.reading import READ, Problem, Problems, Reading, ReadOptions, Written, reading_of
 from tagging_lib.errors import TaggingError
 
 LOOKED_AT = 300  # photos, spread over all, in which to look for a first keyword
@@ -38,12 +38,15 @@ def read(root: Path, options: ReadOptions) -> Reading:
     carried: dict[str, set[str]] = {}
     for name in names:
         try:
-            found = read_keywords(root / name, options.hierarchy)
+            found = read_keywords(root / name, options.hierarchy, given=options.given == READ)
         except TaggingError as error:
             what, _, fix = str(error).removeprefix(f"{root / name}").lstrip(": ").rpartition(": ")
             problems.append(Problem(name, what or str(error), fix or "replace or remove it", True, broken=True))
             continue
         carried[name] = set(found.keywords)
+        if found.guessed:
+            told = f"{found.guessed[0]!r} was given by a model of ours, and is no label"
+            problems.add("given", Problem(name, told, f"say --read given={READ} where somebody has looked through them"))
         for what in found.problems:
             told = what.removeprefix(f"{root / name}: ").replace(f"{root}/", "")
             problems.add("keywords", Problem(name, told, "mend it in the program that wrote it"))

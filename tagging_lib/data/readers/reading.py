@@ -117,6 +117,9 @@ class Written(Enum):
     CELLS = "text of cells, taken apart at a separator that was found"
 
 
+LEAVE_OUT, READ = "leave-out", "read"
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """How a corpus is to be read; nothing has to be given.
@@ -128,6 +131,7 @@ class ReadOptions:
             Studio export `label_column` names the control.
         separator: what stands between the labels of a cell; `none`: a cell is one label; `tab`; empty: found.
         hierarchy: of keywords and of folders in folders: `leaf`, `path` or `all`.
+        given: keywords that a model of ours gave (`tagging predict --xmp`) are no labels (`leave-out`), or are (`read`).
         relabel: a CSV with the columns label, becomes.
         corrections: CSVs with the columns photo, label, value, who, when: one, several joined by commas, or a list.
         min_photos: labels on fewer photos are left out; 0 keeps those without a photo too.
@@ -141,6 +145,7 @@ class ReadOptions:
     label_column: str = ""
     separator: str = ""
     hierarchy: str = "leaf"
+    given: str = LEAVE_OUT
     relabel: str | Path = ""
     min_photos: int = 0
     skip_broken: bool = False
@@ -152,6 +157,8 @@ class ReadOptions:
             raise TaggingError(f"layout is {self.layout!r}: choose {', '.join(LAYOUTS)}")
         if self.hierarchy not in HIERARCHIES:
             raise TaggingError(f"hierarchy is {self.hierarchy!r}: choose {', '.join(HIERARCHIES)}")
+        if self.given not in (LEAVE_OUT, READ):
+            raise TaggingError(f"given is {self.given!r}: choose {LEAVE_OUT} or {READ}")
         if not self.groups.strip():
             raise TaggingError("groups is empty: choose found, folder, none, or a column of the table")
         if self.min_photos < 0:
