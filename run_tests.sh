@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check: style, types, tests. Options go to pytest, such as `./run_tests.sh -k splits`.
+# Every check: style, types, tests on all cores. Options go to pytest: `./run_tests.sh -k splits`, `-n 0` for one process.
 set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cd "$ROOT"
@@ -7,4 +7,4 @@ cd "$ROOT"
 use_environment test
 "$PYTHON" -m ruff check .
 "$PYTHON" -m mypy
-exec "$PYTHON" -m pytest "$@"
+exec "$PYTHON" -m pytest -n auto --dist loadfile "$@"

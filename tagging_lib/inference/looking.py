@@ -16,7 +16,7 @@ from tagging_lib.inference.places import Photo
 from tagging_lib.models import device as devices
 from tagging_lib.models import engine, predict
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.training.batches import PhotoBatches
+from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 
 
 class Looker:
@@ -45,9 +45,23 @@ class Looker:
 
     def of_pixels(self, decoded: np.ndarray) -> np.ndarray:
         """Probabilities float32 (n, L) of decoded photos, uint8 (n, `side`, `side`, 3)."""
-        nothing = np.zeros((len(decoded), len(self.labels)), dtype=np.uint8)
-        batches = PhotoBatches(decoded, nothing, self._preprocessing, side=self._spec["side"], device=self.device)
-        return predict.predict(self._tagger, batches, np.arange(len(decoded)))
+        return predict.predict(self._tagger, self._batches(decoded), np.arange(len(decoded)))
+
+    def features_of_pixels(self, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the backbone sees in decoded photos, float32 (n, F), and the probabilities of `of_pixels`."""
+        every, tagger = np.arange(len(decoded)), self._tagger
+        looked = devices.each(lambda batch: tagger.features(batch[0]), self._batches(decoded).plain(every), self.device)
+        seen = torch.cat(list(looked)).cpu().numpy()
+        answered = predict.predict(tagger.head, FeatureBatches([seen], self._nothing(seen), device=self.device), every)
+        return seen, answered
+
+    def _batches(self, decoded: np.ndarray) -> PhotoBatches:
+        side = self._spec["side"]
+        return PhotoBatches(decoded, self._nothing(decoded), self._preprocessing, side=side, device=self.device)
+
+    def _nothing(self, photos: np.ndarray) -> np.ndarray:
+        """Targets of photos whose labels nobody knows."""
+        return np.zeros((len(photos), len(self.labels)), dtype=np.uint8)
 
     def of_photos(self, photos: pixels.Listed, broken: dict[int, str] | None = None) -> np.ndarray:
         """Probabilities float32 (N, L) of photos, which are decoded as they are needed; what `broken` is says `pixels.blocks`.

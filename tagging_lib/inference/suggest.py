@@ -8,20 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from tagging_lib import files
 from tagging_lib.data import pixels
 from tagging_lib.data.corpus import Corpus
-from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import acquisition, thresholds
-from tagging_lib.inference import folder
-from tagging_lib.models import device as devices
-from tagging_lib.models import engine, predict
-from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.models.tagger import Tagger
-from tagging_lib.training.batches import FeatureBatches, PhotoBatches
+from tagging_lib.inference.looking import Looker
 
 FILE = "suggestions.csv"
 SEPARATOR = ";"
@@ -44,13 +37,14 @@ def suggest(model: Path, photos: Corpus, count: int, *, device: str = "cpu") -> 
     """
     if count < 1:
         raise TaggingError(f"photos is {count}: ask for 1 or more")
-    tagger, described = folder.load(model)
-    labels = described["labels"]
+    looker = Looker(model, device)
+    labels, described = looker.labels, looker.described
     size = acquisition.pool_size(count, len(photos))
     places, unsure = np.empty(0, dtype=np.int64), np.empty(0)
     features, found = np.empty((0, 0), dtype=np.float32), np.empty((0, len(labels)), dtype=np.float32)
     done = 0
-    for seen, answered in _looked(tagger, described["network"], photos, device, len(labels)):
+    for block in pixels.blocks(photos, looker.side, looker.framing):
+        seen, answered = looker.features_of_pixels(block)
         places = np.concatenate([places, np.arange(done, done + len(answered))])
         unsure = np.concatenate([unsure, acquisition.uncertainty(answered)])
         features = np.concatenate([features, seen]) if len(features) else seen
@@ -73,21 +67,6 @@ def suggest(model: Path, photos: Corpus, count: int, *, device: str = "cpu") -> 
     )
     table.attrs["places"] = places[order]
     return table
-
-
-def _looked(tagger: Tagger, spec: dict, photos: Corpus, device: str, n_labels: int):
-    """Features float32 (n, F) and probabilities float32 (n, L) of the photos, block by block."""
-    stored = spec["preprocessing"]
-    preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
-    devices.prepare(devices.kind_of(device))
-    tagger.to(device).to(memory_format=torch.channels_last)
-    looking = engine.for_inference(tagger)
-    for block in pixels.blocks(photos, spec["kept_side"], Framing(spec["framing"])):
-        every, nothing = np.arange(len(block)), np.zeros((len(block), n_labels), dtype=np.uint8)
-        batches = PhotoBatches(block, nothing, preprocessing, side=spec["side"], device=device)
-        seen = devices.each(lambda batch: looking.features(batch[0]), batches.plain(every), devices.of(tagger))
-        features = torch.cat(list(seen)).cpu().numpy()
-        yield features, predict.predict(tagger.head, FeatureBatches([features], nothing, device=device), every)
 
 
 def _least_sure(labels: list[str], probabilities: np.ndarray) -> str:
