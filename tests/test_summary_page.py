@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import re
+import shutil
 
 import browser
 import numpy as np
@@ -18,7 +19,7 @@ from tagging_lib import cli
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.data.splits import split
 from tagging_lib.report.summary import page
-from tagging_lib.runs import rows
+from tagging_lib.runs import kept, rows
 from tagging_lib.runs.kept import Kept
 from tagging_lib.runs.result import Result
 from tagging_lib.runs.setting import Setting
@@ -178,6 +179,18 @@ def test_the_command_writes_the_page_and_says_where(tiny_corpus, tmp_path, monke
     assert other.model_file.name == "model.safetensors" and other.model_file.stat().st_size < 100_000
     baseline = CliRunner().invoke(cli.app, ["train", "ffn1", *asked[2:]])
     assert baseline.exit_code == 0 and "does not open there: timm has no network ffn1" in baseline.output
+
+
+def test_a_row_of_which_a_report_carries_the_answers_alone_is_trained(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = open_study(CORPUS="tiny", PROFILE="quick", DEVICE="cpu")
+    first = trained_row(study, "lite0_head")
+    kept.publish(first.kept, kept.published_folder(study.outputs) / first.name / first.key)
+    shutil.rmtree(study.outputs / "runs")
+    assert not trained_row(study, "lite0_head").has_network, "the study needs no more than the answers"
+    shown = CliRunner().invoke(cli.app, ["train", "lite0_head", "--corpus", "tiny", "--profile", "quick", "--device", "cpu"])
+    assert shown.exit_code == 0 and "summary: " in shown.output, shown.output
+    assert trained_row(study, "lite0_head").has_network
 
 
 @pytest.mark.skipif(browser.find() is None, reason="no Chromium is installed")

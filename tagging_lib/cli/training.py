@@ -91,7 +91,7 @@ def train(
     )
     chosen = rows.find(row) if row else rows.recommended(study.setting.native_side, at_hand(study.setting))
     experiment = study.profile.scaled(chosen.with_seed(seed + training - 1))
-    result = run(change(experiment, changes or []), study.setting)
+    result = run(change(experiment, changes or []), study.setting, own=True)  # whoever trains wants the network
     writer = ranks.is_writer()
     ranks.leave()  # what follows is for one, which waits for nobody
     if not writer:

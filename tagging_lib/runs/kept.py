@@ -73,10 +73,14 @@ def is_there(outputs: Path, name: str, key: str) -> bool:
     return any((folder / SUMMARY).exists() for folder, _ in _places(outputs, name, key))
 
 
-def find(outputs: Path, name: str, key: str) -> Kept | None:
-    """The answers of that name and key, or None. Damaged ones of `runs` are set aside; a report is never changed."""
+def find(outputs: Path, name: str, key: str, *, own: bool = False) -> Kept | None:
+    """The answers of that name and key, or None. Damaged ones of `runs` are set aside; a report is never changed.
+
+    Args:
+        own: those that a report carries, without a network, do not count.
+    """
     for folder, published in _places(outputs, name, key):
-        if not (folder / SUMMARY).exists():
+        if (own and published) or not (folder / SUMMARY).exists():
             continue
         try:
             return Kept(folder, _checked(folder, published), published)

@@ -18,6 +18,7 @@ from tagging_lib.runs.setting import Setting, indices_digest
 
 LIBRARIES = ("torch", "torchvision", "timm", "numpy", "pillow")  # whose versions can change a result
 LATER = ("head_epochs", "least_steps")  # values of a recipe that rows of before did without: 0 leaves their keys as they were
+MOST_RANKS = 64  # whose results one process looks for
 WORDS = ("title", "group", "needs_gpu", "overnight", "toy", "rehearsal")  # they change no result
 
 
@@ -47,6 +48,27 @@ def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
 
 def key(experiment: Experiment, setting: Setting) -> str:
     """The key of a row: experiment, corpus, split, decoded photos, weights, device, engine, code, libraries, ranks."""
+    return _of_ranks(_parts(experiment, setting), ranks.world())
+
+
+def keys(experiment: Experiment, setting: Setting) -> list[str]:
+    """Keys under which a result of the row may be: its own, and for one process those of several ranks.
+
+    These took the same steps up to rounding; among ranks it is the same number alone, which goes on bit by bit.
+    """
+    parts = _parts(experiment, setting)
+    numbers = range(1, MOST_RANKS + 1) if ranks.world() == 1 else (ranks.world(),)
+    return [_of_ranks(parts, number) for number in numbers]
+
+
+def _of_ranks(parts: dict[str, Any], number: int) -> str:
+    if number == 1:
+        return digest_of(parts)
+    code = parts["code"] | declared.versions(declared.SEVERAL_RANKS)
+    return digest_of(parts | {"code": code, "ranks": number})
+
+
+def _parts(experiment: Experiment, setting: Setting) -> dict[str, Any]:
     described = dataclasses.asdict(experiment)
     for word in WORDS:
         described.pop(word)
@@ -57,11 +79,8 @@ def key(experiment: Experiment, setting: Setting) -> str:
         described["teachers"] = [key(teacher, setting) for teacher in experiment.teachers]
         more["unlabelled"] = setting.unlabelled and setting.unlabelled.photos.fingerprint
         code = (*code, *declared.PSEUDO_LABELS)
-    if ranks.world() > 1:  # the same steps up to rounding, so that another number of ranks gives other bits
-        more["ranks"] = ranks.world()
-        code = (*code, *declared.SEVERAL_RANKS)
     source = weights_source(experiment, setting)
-    parts = {
+    return more | {
         "experiment": described,
         "corpus": setting.corpus.fingerprint,
         "pixels": setting.pixels_digest(experiment),
@@ -74,7 +93,6 @@ def key(experiment: Experiment, setting: Setting) -> str:
         "code": declared.versions(code),
         "versions": versions(),
     }
-    return digest_of(parts | more)
 
 
 def _content(file: Path) -> list[str]:

@@ -23,7 +23,7 @@ from tagging_lib.errors import RowUnavailable, TaggingError
 from tagging_lib.models import device, ranks
 from tagging_lib.runs import kept, pseudo, trainer
 from tagging_lib.runs.experiment import Experiment, SelfTrained
-from tagging_lib.runs.key import key, versions, weights_source
+from tagging_lib.runs.key import key, keys, versions, weights_source
 from tagging_lib.runs.result import Result
 from tagging_lib.runs.setting import Setting
 
@@ -35,32 +35,37 @@ def is_finished(experiment: Experiment, setting: Setting) -> bool:
     """Whether there is a result of the row, which has not been checked yet."""
     # Without any result of the row no key is asked for: it may take the digest of every photo.
     places = (setting.outputs / "runs" / experiment.name, kept.published_folder(setting.outputs) / experiment.name)
-    return any(place.exists() for place in places) and kept.is_there(setting.outputs, experiment.name, key(experiment, setting))
+    if not any(place.exists() for place in places):
+        return False
+    return any(kept.is_there(setting.outputs, experiment.name, identity) for identity in keys(experiment, setting))
 
 
-def run(experiment: Experiment, setting: Setting) -> Result:
+def run(experiment: Experiment, setting: Setting, *, own: bool = False) -> Result:
     """The row's result, from where it is kept when it is there for the same key, otherwise trained now.
 
     An interrupted run goes on at its last finished epoch. Several ranks (`models.ranks`) do what rank 0 finds to be done.
 
+    Args:
+        own: as `kept.find` takes it; the result then has the row's network.
+
     Raises:
         RowUnavailable: its weights are out of reach, it does not fit into memory, or its training diverges.
     """
-    found = _found(experiment, setting)
+    found = _found(experiment, setting, own)
     if found is None:
         with _alone(experiment, setting):
             # While this process waited, another may have finished the row.
-            found = _found(experiment, setting)
+            found = _found(experiment, setting, own)
             if found is None:
                 return _run(experiment, setting)
     logger.info("%s: result from %s", experiment.name, found.folder)
     return found
 
 
-def _found(experiment: Experiment, setting: Setting) -> Result | None:
+def _found(experiment: Experiment, setting: Setting, own: bool) -> Result | None:
     """`opened`, alike on all ranks."""
     with ranks.in_turn():
-        found = opened(experiment, setting)
+        found = opened(experiment, setting, own=own)
     if ranks.agreed(found is not None):
         if found is None:
             raise TaggingError(f"rank {ranks.rank()} does not see what rank 0 keeps in {setting.outputs}: let all see one folder")
@@ -68,11 +73,13 @@ def _found(experiment: Experiment, setting: Setting) -> Result | None:
     return None
 
 
-def opened(experiment: Experiment, setting: Setting) -> Result | None:
-    """The row's result when it is there and sound; a damaged one is set aside."""
-    identity = key(experiment, setting)
-    found = kept.find(setting.outputs, experiment.name, identity)
-    if found is None:
+def opened(experiment: Experiment, setting: Setting, *, own: bool = False) -> Result | None:
+    """The row's result when it is there and sound; a damaged one is set aside. `own` is as `kept.find` takes it."""
+    for identity in keys(experiment, setting):
+        found = kept.find(setting.outputs, experiment.name, identity, own=own)
+        if found is not None:
+            break
+    else:
         return None
     result = Result(experiment, setting, identity, found)
     try:
@@ -117,7 +124,7 @@ def _model(result: Result) -> Path:
             return result.model_file
         why = f"the checksum of {result.model_file.name} differs, or it is no model"
         files.set_aside(result.folder / kept.SUMMARY, why)
-        result = run(result.experiment, result.setting)
+        result = run(result.experiment, result.setting, own=True)
     raise TaggingError(f"{result.model_file} cannot be read back as it was written: check the disk")
 
 
