@@ -7,4 +7,4 @@ cd "$ROOT"
 use_environment test
 "$PYTHON" -m ruff check .
 "$PYTHON" -m mypy
-exec "$PYTHON" -m pytest -n auto --dist loadfile "$@"
+exec "$PYTHON" -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"

@@ -11,6 +11,14 @@ from PIL import Image
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+LONG = ("test_torture", "test_own_corpus", "test_benchmarks", "test_ranks", "test_cluster")  # minutes each
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files come first, so that with several processes none of them is what all others wait for."""
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 def pytest_runtest_setup(item):
     """Tests marked `cuda` are skipped where torch finds no CUDA device."""
     if item.get_closest_marker("cuda"):

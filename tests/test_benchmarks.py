@@ -11,6 +11,7 @@ import torch
 from benchmarks import cpu, cuda, engines, growth, references, timing
 from benchmarks.__main__ import main
 from tagging_lib.data import pixels
+from tagging_lib.models.device import has_units
 
 # By hand, so that a row cannot disappear from the tables and from this list at once.
 WANTED = (
@@ -76,7 +77,13 @@ def test_the_targets_are_those_of_the_issue():
 def test_the_rows_carry_their_targets(toy):
     targets = [row["target"] for row in toy["rows"]]
     growing = [*[cpu.GROWTH] * 8, 0.58, 1.0, None, cpu.GROWTH, 1.1]
-    assert targets == [1.10, 1.3, 1.05, 10, None, 1.10, 0.5, 0.5, *growing, 1.10, 90, 10]
+    predict = cpu.PREDICT[has_units("cpu")]
+    assert targets == [1.10, 1.3, 1.05, 10, None, predict, 0.5, 0.5, *growing, 1.10, 90, 10]
+    assert cpu.PREDICT == {False: 0.75, True: 1.1}
+    light = {"timm:tf_efficientnet_lite0", "timm:tf_efficientnet_lite2", "timm:mobilenetv1_100"}
+    assert cpu.FEATURES[False] == dict.fromkeys(light, 0.65) | {"densenet169": 0.85, "resnet50": 0.9}
+    assert cpu.FEATURES[True] == dict.fromkeys(light, 0.95)
+    assert {network for network, _, _ in cpu.Scale().networks} == set(cpu.FEATURES[False])
 
 
 def test_a_missed_target_is_said_and_is_no_failure(monkeypatch, capsys):

@@ -131,12 +131,12 @@ class ReadOptions:
             Studio export `label_column` names the control.
         separator: what stands between the labels of a cell; `none`: a cell is one label; `tab`; empty: found.
         hierarchy: of keywords and of folders in folders: `leaf`, `path` or `all`.
-        given: keywords that a model of ours gave (`tagging predict --xmp`) are no labels (`leave-out`), or are (`read`).
         relabel: a CSV with the columns label, becomes.
         corrections: CSVs with the columns photo, label, value, who, when: one, several joined by commas, or a list.
         min_photos: labels on fewer photos are left out; 0 keeps those without a photo too.
         skip_broken: photos that cannot be read are left out.
         groups: which photos stay in one part of a split: `found` (twins), `folder`, `none`, or a column of the table.
+        given: keywords that a model of ours gave (`tagging predict --xmp`) are no labels (`leave-out`), or are (`read`).
     """
 
     layout: str = ""
@@ -145,12 +145,12 @@ class ReadOptions:
     label_column: str = ""
     separator: str = ""
     hierarchy: str = "leaf"
-    given: str = LEAVE_OUT
     relabel: str | Path = ""
     min_photos: int = 0
     skip_broken: bool = False
     groups: str = "found"
     corrections: str | Path | tuple[Path, ...] = ""
+    given: str = LEAVE_OUT
 
     def __post_init__(self) -> None:
         if self.layout and self.layout not in LAYOUTS:
