@@ -58,8 +58,8 @@ def calls(page: Path) -> list[list[str]]:
 
 def options_of(command: str) -> set[str]:
     parameters = COMMANDS[command].params
-    written = {name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)}
-    return EVERYWHERE | {name for name in written if name.startswith("--")}
+    options = [parameter for parameter in parameters if parameter.param_type_name == "option"]
+    return EVERYWHERE | {name for option in options for name in (*option.opts, *option.secondary_opts) if name.startswith("--")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
