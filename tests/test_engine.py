@@ -12,7 +12,7 @@ from benchmarks import material
 from tagging_lib.inference.looking import Looker
 from tagging_lib.models import cutting, device, engine, zoo
 
-SIDE = 64
+SIDE, MANY = 64, engine.WORTH
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def looked(module, seen):
 @pytest.mark.parametrize("network", ["resnet18", "timm:mobilenetv1_100", "timm:tf_efficientnet_lite0", "densenet169"])
 def test_features_are_those_of_torch_for_any_number_of_photos(network, plain_cpu):
     backbone = tagger(network).backbone
-    fast = engine.ready(backbone, "cpu")
+    fast = engine.ready(backbone, "cpu", MANY)
     for count in (5, 1, 8):
         expected, found = looked(backbone, photos(count)), looked(fast, photos(count))
         assert fast._session is not None and found.dtype == torch.float32
@@ -55,7 +55,7 @@ def test_features_are_those_of_torch_for_any_number_of_photos(network, plain_cpu
 
 def test_a_trunk_gives_the_activations_that_torch_gives(plain_cpu):
     trunk, _ = cutting.cut(tagger(trained="last-stage"), SIDE)
-    fast = engine.ready(trunk, "cpu")
+    fast = engine.ready(trunk, "cpu", MANY)
     expected, found = looked(trunk, photos()), looked(fast, photos())
     assert fast._session is not None and found.shape == expected.shape
     assert float((found - expected).abs().max()) <= engine.TOLERANCE * float(expected.abs().max())
@@ -63,7 +63,7 @@ def test_a_trunk_gives_the_activations_that_torch_gives(plain_cpu):
 
 def test_photos_of_another_size_go_through_torch(plain_cpu):
     backbone = tagger().backbone
-    fast = engine.ready(backbone, "cpu")
+    fast = engine.ready(backbone, "cpu", MANY)
     looked(fast, photos())
     assert torch.equal(looked(fast, photos(side=96)), looked(backbone, photos(side=96)))
 
@@ -71,7 +71,7 @@ def test_photos_of_another_size_go_through_torch(plain_cpu):
 @pytest.mark.parametrize("network", ["vgg16_bn", "timm:vit_tiny_patch16_224", "ffn1"])
 def test_networks_that_gain_nothing_stay_in_torch(network, plain_cpu, capfd):
     backbone = zoo.build(network, 3, side=224).eval().backbone
-    assert engine.ready(backbone, "cpu") is backbone
+    assert engine.ready(backbone, "cpu", MANY) is backbone
     assert capfd.readouterr() == ("", "")
 
 
@@ -79,7 +79,7 @@ def test_an_answer_too_far_from_torchs_is_not_taken(plain_cpu, monkeypatch):
     backbone = tagger().backbone
     run = engine._run
     monkeypatch.setattr(engine, "_run", lambda session, seen: run(session, seen) * (1 + 3 * engine.TOLERANCE))
-    fast = engine.ready(backbone, "cpu")
+    fast = engine.ready(backbone, "cpu", MANY)
     assert torch.equal(looked(fast, photos()), looked(backbone, photos())) and fast._session is None
 
 
@@ -89,7 +89,7 @@ def test_an_exporter_that_fails_leaves_torch(plain_cpu, monkeypatch):
 
     monkeypatch.setattr(torch.onnx, "export", broken)
     backbone = tagger().backbone
-    assert torch.equal(looked(engine.ready(backbone, "cpu"), photos()), looked(backbone, photos()))
+    assert torch.equal(looked(engine.ready(backbone, "cpu", MANY), photos()), looked(backbone, photos()))
 
 
 def test_the_engine_by_device_processor_and_what_is_installed(monkeypatch):
@@ -107,17 +107,27 @@ def test_the_engine_by_device_processor_and_what_is_installed(monkeypatch):
 def test_several_threads_share_one_compilation(plain_cpu, monkeypatch):
     made, session = [], engine._session
     monkeypatch.setattr(engine, "_session", lambda *given: made.append(threading.get_ident()) or session(*given))
-    fast = engine.ready(tagger().backbone, "cpu")
+    fast = engine.ready(tagger().backbone, "cpu", MANY)
     found = list(device.each(fast, [photos()] * 6, "cpu"))
     assert len(made) == 1 and all(torch.equal(found[0], one) for one in found)
 
 
-def test_a_model_folder_answers_through_it_what_torch_answers(tmp_path, plain_cpu, monkeypatch):
+def test_a_model_folder_answers_through_it_what_torch_answers(tmp_path, plain_cpu):
     material.model_folder(tmp_path / "model", "resnet18", 32)
     decoded = np.random.default_rng(0).integers(0, 256, (7, 128, 128, 3), dtype=np.uint8)
-    fast = Looker(tmp_path / "model")
-    assert isinstance(fast._tagger.backbone, engine.Compiled)
-    monkeypatch.setattr(engine, "_installed", lambda: "")
-    plain = Looker(tmp_path / "model")
-    assert not isinstance(plain._tagger.backbone, engine.Compiled)
-    np.testing.assert_allclose(fast.of_pixels(decoded), plain.of_pixels(decoded), atol=1e-5)
+    looker = Looker(tmp_path / "model")
+    plain = looker.of_pixels(decoded)
+    looker.expect(MANY)
+    fast = looker.of_pixels(decoded)
+    assert looker._looking.backbone._session is not None and not np.array_equal(fast, plain)
+    np.testing.assert_allclose(fast, plain, atol=1e-5)
+    compiled = looker._looking
+    looker.expect(MANY)
+    assert looker._looking is compiled, "once is enough"
+    looker.expect(MANY - 1)
+    assert np.array_equal(looker.of_pixels(decoded), plain)
+
+
+def test_few_photos_are_not_worth_compiling(plain_cpu):
+    backbone = tagger().backbone
+    assert engine.ready(backbone, "cpu", MANY - 1) is backbone

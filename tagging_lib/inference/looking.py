@@ -16,6 +16,7 @@ from tagging_lib.inference.places import Photo
 from tagging_lib.models import device as devices
 from tagging_lib.models import engine, predict
 from tagging_lib.models.preprocessing import Preprocessing
+from tagging_lib.models.tagger import Tagger
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 
 
@@ -37,19 +38,26 @@ class Looker:
         self._preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
         self.side, self.framing = self._spec["kept_side"], Framing(self._spec["framing"])
         devices.prepare(devices.kind_of(device))
-        self._tagger = engine.for_inference(tagger.to(device).to(memory_format=torch.channels_last))
+        self._ready: Tagger | None = None
+        self._tagger = self._looking = tagger.to(device).to(memory_format=torch.channels_last).eval()
 
     @property
     def labels(self) -> list[str]:
         return self.described["labels"]
 
+    def expect(self, photos: int) -> None:
+        """Make the network ready for so many photos: those that are looked at then have answers of one kind, block by block."""
+        if photos >= engine.WORTH and self._ready is None:
+            self._ready = engine.for_inference(self._tagger, photos)
+        self._looking = self._ready if photos >= engine.WORTH and self._ready is not None else self._tagger
+
     def of_pixels(self, decoded: np.ndarray) -> np.ndarray:
         """Probabilities float32 (n, L) of decoded photos, uint8 (n, `side`, `side`, 3)."""
-        return predict.predict(self._tagger, self._batches(decoded), np.arange(len(decoded)))
+        return predict.predict(self._looking, self._batches(decoded), np.arange(len(decoded)))
 
     def features_of_pixels(self, decoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the backbone sees in decoded photos, float32 (n, F), and the probabilities of `of_pixels`."""
-        every, tagger = np.arange(len(decoded)), self._tagger
+        every, tagger = np.arange(len(decoded)), self._looking
         looked = devices.each(lambda batch: tagger.features(batch[0]), self._batches(decoded).plain(every), self.device)
         seen = torch.cat(list(looked)).cpu().numpy()
         answered = predict.predict(tagger.head, FeatureBatches([seen], self._nothing(seen), device=self.device), every)

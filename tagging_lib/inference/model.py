@@ -63,6 +63,7 @@ class Model:
         if threshold is not None and not 0 < threshold <= 1:
             raise TaggingError(f"threshold is {threshold}: choose a probability above 0 and at most 1")
         opened = _opened(photos)
+        self.looker.expect(len(opened))
         found = self.looker.of_photos(opened) if len(opened) else np.zeros((0, len(self.labels)), dtype=np.float32)
         described = self.description if threshold is None else self.description | {"threshold": threshold}
         return predict.tagged(opened, found, described)

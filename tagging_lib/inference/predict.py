@@ -50,6 +50,7 @@ def tag(
         TaggingError: a photo cannot be decoded; or `out` holds unfinished answers of another model or to other photos.
     """
     begun = plan(looker, source, out, shard_photos=shard_photos, fresh=fresh)
+    looker.expect(begun.photos)
     for shard in shards.unfinished(begun, source.photos(), share):
         if begun.shards > 1:
             logger.info("shard %d of %d", shard.index + 1, begun.shards)
@@ -174,6 +175,7 @@ def probabilities(
         TaggingError: the folder holds no whole model.
     """
     looker = Looker(model, device)
+    looker.expect(len(photos))
     if cache_dir is None:
         return looker.of_photos(photos), looker.described
     return looker.of_pixels(pixels.load(photos, looker.side, looker.framing, cache_dir=cache_dir)), looker.described

@@ -43,6 +43,7 @@ def suggest(model: Path, photos: Corpus, count: int, *, device: str = "cpu") -> 
     places, unsure = np.empty(0, dtype=np.int64), np.empty(0)
     features, found = np.empty((0, 0), dtype=np.float32), np.empty((0, len(labels)), dtype=np.float32)
     done = 0
+    looker.expect(len(photos))
     for block in pixels.blocks(photos, looker.side, looker.framing):
         seen, answered = looker.features_of_pixels(block)
         places = np.concatenate([places, np.arange(done, done + len(answered))])

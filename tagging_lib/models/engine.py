@@ -24,6 +24,7 @@ from tagging_lib.models.tagger import Tagger
 logger = logging.getLogger(__name__)
 TOLERANCE = 1e-4  # of the largest feature, between ONNX Runtime and torch
 OPSET = 17
+WORTH = 512  # photos that compiling a network, which takes one second to eight, pays for
 TURN = threading.Lock()  # an exporter has state of the process
 
 
@@ -33,27 +34,27 @@ def name(device: str) -> str:
     return f"onnxruntime {found}" if found else "torch"
 
 
-def ready(module: nn.Module, device: str) -> nn.Module:
-    """A module that gives what `module` gives, the fastest way that this device has; the two share what they can.
+def ready(module: nn.Module, device: str, photos: int) -> nn.Module:
+    """A module that gives what `module` gives, the fastest way that this device has for so many photos; they share what they can.
 
     It is for looking: it stays in evaluation mode and has no gradients. Features of ONNX Runtime are those of torch but for
     `TOLERANCE`; everything else gives the same bits.
     """
     module = cast_once(module.eval(), device)
-    return Compiled(module) if name(device) != "torch" and _is_worth_it(module) else module
+    return Compiled(module) if photos >= WORTH and name(device) != "torch" and _gains(module) else module
 
 
-def _is_worth_it(module: nn.Module) -> bool:
+def _gains(module: nn.Module) -> bool:
     parts = list(module.modules())
     # VGG's pooling to 7×7 px has no counterpart in ONNX.
     pooled = any(isinstance(part, nn.AdaptiveAvgPool2d) and part.output_size not in (1, (1, 1)) for part in parts)
     return not pooled and any(isinstance(part, nn.BatchNorm2d) for part in parts)
 
 
-def for_inference(tagger: Tagger) -> Tagger:
-    """As `Tagger.for_inference`, with a backbone that is `ready`: for more photos than compiling it is worth."""
+def for_inference(tagger: Tagger, photos: int) -> Tagger:
+    """As `Tagger.for_inference`, with a backbone that is `ready` for so many photos."""
     found = tagger.for_inference()
-    found.backbone = ready(found.backbone, of(tagger))
+    found.backbone = ready(found.backbone, of(tagger), photos)
     return found
 
 

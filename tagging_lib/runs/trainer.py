@@ -222,7 +222,7 @@ def learn_head(training: Training, experiment: Experiment, setting: Setting) -> 
     assert isinstance(module, Tagger)  # only a head has no backbone before it
     started, worked = time.perf_counter(), time.process_time()
     wanted = np.concatenate([train, validation])
-    looking = engine.ready(module.backbone, device.of(module))
+    looking = engine.ready(module.backbone, device.of(module), len(wanted))
 
     def look(batch: tuple[Tensor, Tensor]) -> Tensor:
         with device.mixed(device.of(module)):

@@ -67,7 +67,8 @@ def _both(result: Result) -> dict[str, np.ndarray]:
     """Mean probabilities float32 (n, L) of photos and mirror images, by part."""
     training = reopened(result, cached=False)
     logger.info("%s: looking at %s photos in the mirror", result.name, " and ".join(trainer.ANSWERED))
-    module = _Reflecting(training.tagger)
+    count = sum(len(result.setting.indices(part)) for part in trainer.ANSWERED)
+    module = _Reflecting(training.tagger, count)
     reflected = {
         part: predict.predict(module, training.batches, result.setting.indices(part)) for part in trainer.ANSWERED
     }
@@ -77,9 +78,9 @@ def _both(result: Result) -> dict[str, np.ndarray]:
 class _Reflecting(nn.Module):
     """Mirror images of photos (N, 3, S, S) → logits (N, L)."""
 
-    def __init__(self, tagger: Tagger) -> None:
+    def __init__(self, tagger: Tagger, photos: int) -> None:
         super().__init__()
-        self.tagger = engine.for_inference(tagger)
+        self.tagger = engine.for_inference(tagger, photos)
 
     def forward(self, photos: Tensor) -> Tensor:
         return self.tagger(photos.flip(-1))

@@ -38,7 +38,7 @@ def write(
         TaggingError: an activation is beyond what float16 can hold.
     """
     device = devices.of(frozen)
-    looking = engine.ready(frozen, device)
+    looking = engine.ready(frozen, device, len(indices))
 
     def look(x: Tensor) -> Tensor:
         with devices.mixed(device):
