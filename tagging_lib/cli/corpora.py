@@ -81,6 +81,8 @@ def check(
         counted = Counter(problem.level for problem in found.problems)
         told = ", ".join(f"{count} {level}{'s' if count > 1 else ''}" for level, count in counted.items())
         verdict = "errors stop the study" if counted["error"] else "nothing stops the study"
+        if not (found.sound or counted["error"]):
+            verdict += ", but it would learn from labels that are wrong"
         say(f"{told}; {verdict}" if told else "no problem found")
         if fix is not None:
             say(

@@ -19,7 +19,7 @@ Corpus_ = Annotated[
 Profile = Annotated[str, typer.Option("--profile", help="auto, quick, cpu or full.")]
 Weights = Annotated[str, typer.Option("--weights", help="Folder with local weights files (*.safetensors, *.pth).")]
 Outputs = Annotated[str, typer.Option("--outputs", help="Folder for runs and the report.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, or one of several: cuda:1.")]
 TestPhotos = Annotated[str, typer.Option("--test-photos", help="Folder or zip of unlabelled photos.")]
 Photos = Annotated[bool, typer.Option("--photos/--no-photos", help="Without photos of the corpus the report can be published.")]
 SkipBroken = Annotated[

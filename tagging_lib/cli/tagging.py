@@ -56,7 +56,7 @@ def predict(
         str, typer.Option("--shard", help="A share of the work, such as 2/8; `tagging merge OUT` joins them all.")
     ] = "",
     shard_photos: Annotated[int, typer.Option("--shard-photos", min=1, help="Photos that are tagged and kept at a time.")] = 4096,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Drop answers in OUT that are not finished.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Look at all photos again, whatever answers are in OUT.")] = False,
     device: Device = "auto",
     outputs: Outputs = "outputs",
     data: DataFolder = Path("data"),
