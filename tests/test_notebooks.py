@@ -6,6 +6,7 @@ import json
 import logging
 
 import nbformat
+import papermill
 import pytest
 
 from tagging_lib import files
@@ -51,6 +52,11 @@ class TestStructure:
             assert len(cell.source.splitlines()) <= MOST_LINES, cell.id
             for node in ast.walk(ast.parse(cell.source)):
                 assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda), cell.id
+
+    def test_papermill_knows_every_parameter(self, name):
+        """An equals sign in a comment is too much for it."""
+        path = sources.FOLDER / f"{name}.ipynb"
+        assert list(papermill.inspect_notebook(str(path))) == list(sources.default_parameters(path))
 
     def test_prose_comes_first_then_imports_parameters_and_study(self, name):
         notebook = nbformat.read(sources.FOLDER / f"{name}.ipynb", as_version=4)
