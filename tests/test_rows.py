@@ -60,6 +60,7 @@ def test_quick_rows_have_the_weights_that_come_with_the_installation_and_rehears
         assert (toy.name in kept) == (row.trained == "head" and weights.find_installed(row.network) is not None)
         assert toy.rehearsal == ("rehearsal" in toy.title) == (row.weights == "imagenet" and toy.name not in kept)
         assert (toy.side == rows.QUICK_SIDE) == (toy.name not in kept and not row.is_constant)
+    assert rows.quick(rows.find("vgg16")).recipe.epochs == rows.QUICK_DEEP_EPOCHS < rows.QUICK_HEAD_EPOCHS
 
 
 @pytest.mark.parametrize(("changed", "base"), [pair for pair in rows.ABLATIONS if not pair[0].endswith("_pseudo")])

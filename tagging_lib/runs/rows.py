@@ -15,6 +15,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.models import weights
 from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import Trained
+from tagging_lib.models.zoo import VGGS
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.training import augment
 from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
@@ -308,7 +309,8 @@ def quick(row: Experiment) -> Experiment:
     if row.is_constant:
         return row
     heads = row.trained == Trained.HEAD
-    epochs = QUICK_HEAD_EPOCHS if heads else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
+    # VGG's head has 111 million weights: an epoch of it takes as long as one of a whole ResNet.
+    epochs = QUICK_HEAD_EPOCHS if heads and row.network not in VGGS else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
     recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32)
     if heads and weights.find_installed(row.network) is not None:
         return dataclasses.replace(row, recipe=recipe)
