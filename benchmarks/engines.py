@@ -12,14 +12,14 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks import material, references
+from benchmarks import material, references, timing
 from tagging_lib.data import pixels, splits
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.evaluation import metrics, thresholds
@@ -27,6 +27,7 @@ from tagging_lib.models import engine, predict, weights, zoo
 from tagging_lib.training import fit
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.recipe import HEAD_RECIPE
+from tagging_lib.training.standardise import Standardised, moments
 
 NETWORKS = (
     "timm:tf_efficientnet_lite0", "timm:tf_efficientnet_lite2", "timm:mobilenetv1_100",
@@ -68,7 +69,6 @@ def _compiled(network: torch.nn.Module, photos: torch.Tensor) -> Look | None:
 
 def _in_8_bits(network: torch.nn.Module, seen: list[torch.Tensor]) -> Look | None:
     """Weights and activations as 8-bit integers, their ranges from the photos `seen` (static quantisation)."""
-    import onnxruntime
     from onnxruntime import quantization
 
     class Seen(quantization.CalibrationDataReader):
@@ -79,8 +79,6 @@ def _in_8_bits(network: torch.nn.Module, seen: list[torch.Tensor]) -> Look | Non
             batch = next(self.left, None)
             return None if batch is None else {"photos": batch.contiguous().numpy()}
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch)
         try:
@@ -93,21 +91,11 @@ def _in_8_bits(network: torch.nn.Module, seen: list[torch.Tensor]) -> Look | Non
                 per_channel=True,
                 reduce_range=True,  # sums of two products of 8 bits overflow 16 bits on processors without VNNI
             )
-            session = onnxruntime.InferenceSession(str(path / "small.onnx"), options, providers=["CPUExecutionProvider"])
+            session = engine.opened(path / "small.onnx")
         except Exception as error:
             sys.stderr.write(f"8 bits: {type(error).__name__}: {str(error)[:100]}\n")
             return None
-    return lambda photos: torch.from_numpy(session.run(None, {"photos": photos.contiguous().numpy()})[0])
-
-
-def milliseconds(look: Look, photos: torch.Tensor, repeats: int) -> float:
-    """Processor time a photo, the smallest of the repetitions, after one that is not measured."""
-    found = []
-    for _ in range(repeats + 1):
-        begun = time.process_time()
-        look(photos)
-        found.append((time.process_time() - begun) * 1000 / len(photos))
-    return min(found[1:])
+    return partial(engine.run, session)
 
 
 def speeds(networks: tuple[str, ...], side: int, repeats: int) -> list[str]:
@@ -121,7 +109,8 @@ def speeds(networks: tuple[str, ...], side: int, repeats: int) -> list[str]:
             if look is None:
                 lines.append(f"{name.removeprefix('timm:'):22} {way:22} not to be had")
                 continue
-            took = milliseconds(look, seen[0], repeats)
+            measured = timing.seconds(way, partial(look, seen[0]), target=None, repeats=repeats)
+            took = (measured.cpu_value or 0.0) * 1000 / BATCH
             plain = plain or took
             lines.append(f"{name.removeprefix('timm:'):22} {way:22} {took:7.1f} ms a photo  {took / plain:5.2f} ×")
             sys.stderr.write(lines[-1] + "\n")
@@ -136,10 +125,10 @@ def costs(corpus: Path, photos: int, side: int) -> list[str]:
     everything = np.concatenate(list(chosen.values()))
     with tempfile.TemporaryDirectory() as scratch:
         decoded = pixels.load(found, pixels.SIDE, cache_dir=Path(scratch))
-        given = weights.resolve(LITE0, "imagenet")
-        tagger = zoo.build(LITE0, len(found.labels), weights=given, side=side).eval().to(memory_format=torch.channels_last)
-        assert given.preprocessing is not None
-        batches = PhotoBatches(decoded, found.targets, given.preprocessing, side=side)
+        tagger = zoo.build(LITE0, len(found.labels), weights=str(weights.find_installed(LITE0)), side=side)
+        tagger.eval().to(memory_format=torch.channels_last)
+        assert tagger.preprocessing is not None
+        batches = PhotoBatches(decoded, found.targets, tagger.preprocessing, side=side)
         seen = [x.clone() for x, _ in batches.plain(chosen["train"][: BATCH * CALIBRATION])]
         lines, plain = [], np.empty(0)
         for way, look in ways(tagger.backbone, seen):
@@ -155,11 +144,10 @@ def costs(corpus: Path, photos: int, side: int) -> list[str]:
 
 
 def _score(features: np.ndarray, found: Corpus, chosen: dict[str, np.ndarray]) -> float:
-    mean, spread = features[chosen["train"]].mean(axis=0), features[chosen["train"]].std(axis=0)
-    batches = FeatureBatches([(features - mean) / (spread + 1e-6)], found.targets, batch_size=HEAD_RECIPE.batch_size)
+    batches = FeatureBatches([features], found.targets, batch_size=HEAD_RECIPE.batch_size)
     torch.manual_seed(42)
-    head = torch.nn.Linear(features.shape[1], len(found.labels))
     with torch.inference_mode(False):
+        head = Standardised(torch.nn.Linear(features.shape[1], len(found.labels)), *moments(batches, chosen["train"]))
         fit.fit(head, batches, chosen["train"], chosen["validation"], HEAD_RECIPE, pos_weight=None)
     answered = {name: predict.predict(head, batches, chosen[name]) for name in ("validation", "test")}
     threshold, _ = thresholds.exact(found.targets[chosen["validation"]], answered["validation"])

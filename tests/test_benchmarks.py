@@ -11,6 +11,7 @@ import torch
 from benchmarks import cpu, cuda, engines, growth, references, timing
 from benchmarks.__main__ import main
 from tagging_lib.data import pixels
+from tagging_lib.models import engine
 from tagging_lib.models.device import has_units
 
 # By hand, so that a row cannot disappear from the tables and from this list at once.
@@ -156,3 +157,11 @@ def test_engines_compares_ways_to_look(monkeypatch, capsys):
     torch_line, compiled, fast, small = capsys.readouterr().out.splitlines()
     assert torch_line.endswith("1.00 ×") and compiled.endswith("not to be had")
     assert "ONNX Runtime " in fast and fast.endswith("×") and "8 bits" in small and small.endswith("×")
+
+
+def test_engines_tells_what_each_way_costs(tiny_corpus, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "_compiled", lambda *_: None)
+    assert engines.main(["--toy", "--photos", "60", "--corpus", str(tiny_corpus)]) == 0
+    plain, fast, small = (line.rpartition(" ") for line in capsys.readouterr().out.splitlines())
+    assert plain[0].startswith("torch") and float(plain[2]) == 0
+    assert fast[0].startswith("ONNX Runtime ") and 0 < float(fast[2]) <= engine.TOLERANCE < float(small[2])

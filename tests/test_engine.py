@@ -77,8 +77,8 @@ def test_networks_that_gain_nothing_stay_in_torch(network, plain_cpu, capfd):
 
 def test_an_answer_too_far_from_torchs_is_not_taken(plain_cpu, monkeypatch):
     backbone = tagger().backbone
-    run = engine._run
-    monkeypatch.setattr(engine, "_run", lambda session, seen: run(session, seen) * (1 + 3 * engine.TOLERANCE))
+    run = engine.run
+    monkeypatch.setattr(engine, "run", lambda session, seen: run(session, seen) * (1 + 3 * engine.TOLERANCE))
     fast = engine.ready(backbone, "cpu", MANY)
     assert torch.equal(looked(fast, photos()), looked(backbone, photos())) and fast._session is None
 

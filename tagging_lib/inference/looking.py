@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ class Looker:
         self._preprocessing = Preprocessing(tuple(stored["mean"]), tuple(stored["std"]), stored["side"])
         self.side, self.framing = self._spec["kept_side"], Framing(self._spec["framing"])
         devices.prepare(devices.kind_of(device))
-        self._ready: Tagger | None = None
         self._tagger = self._looking = tagger.to(device).to(memory_format=torch.channels_last).eval()
 
     @property
@@ -47,9 +47,12 @@ class Looker:
 
     def expect(self, photos: int) -> None:
         """Make the network ready for so many photos: those that are looked at then have answers of one kind, block by block."""
-        if photos >= engine.WORTH and self._ready is None:
-            self._ready = engine.for_inference(self._tagger, photos)
-        self._looking = self._ready if photos >= engine.WORTH and self._ready is not None else self._tagger
+        self._looking = self._ready if photos >= engine.WORTH else self._tagger
+
+    @cached_property
+    def _ready(self) -> Tagger:
+        """Made once, however often many photos come."""
+        return engine.for_inference(self._tagger, engine.WORTH)
 
     def of_pixels(self, decoded: np.ndarray) -> np.ndarray:
         """Probabilities float32 (n, L) of decoded photos, uint8 (n, `side`, `side`, 3)."""

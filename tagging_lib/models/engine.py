@@ -2,7 +2,7 @@
 
 ONNX Runtime folds a batch norm and the activation behind it into the convolution before them, and keeps data in the order in
 which its convolutions read them. Lite0's features cost a third of the processor's time so; networks without batch norms,
-transformers above all, gain nothing (`python -m benchmarks engines`). It is for looking alone: nothing is trained here.
+transformers above all, gain nothing (`python -m benchmarks.engines`). It is for looking alone: nothing is trained here.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Compiled(nn.Module):
                 self._shape, self._session = photos.shape[1:], _session(self.network, photos)
         if self._session is None or photos.shape[1:] != self._shape:
             return self.network(photos)
-        return _run(self._session, photos)
+        return run(self._session, photos)
 
 
 def write(network: nn.Module, example: Tensor, path: Path) -> None:
@@ -102,19 +102,14 @@ def write(network: nn.Module, example: Tensor, path: Path) -> None:
 
 def _session(network: nn.Module, photos: Tensor):
     """The network in ONNX Runtime, or None where that cannot be."""
-    import onnxruntime
-
     example = torch.linspace(-2, 2, 2 * photos[0].numel()).view(2, *photos.shape[1:]).sin()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # `device.each` gives each core its own photos
-    options.log_severity_level = 3
     try:
         with tempfile.TemporaryDirectory() as scratch:
             written = Path(scratch) / "network.onnx"
             write(network, example, written)
-            session = onnxruntime.InferenceSession(written, options, providers=["CPUExecutionProvider"])
+            session = opened(written)
         with torch.inference_mode():
-            expected, found = network(example), _run(session, example)
+            expected, found = network(example), run(session, example)
         apart = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-12))
     except Exception as error:  # whatever an exporter, or another version of it, stumbles over
         logger.debug("%s stays in torch: %s", type(network).__name__, str(error).partition("\n")[0])
@@ -125,7 +120,18 @@ def _session(network: nn.Module, photos: Tensor):
     return session
 
 
-def _run(session, photos: Tensor) -> Tensor:
+def opened(path: Path):
+    """A session of ONNX Runtime with the network that `write` has written, on one core of the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # `device.each` gives each core its own photos
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def run(session, photos: Tensor) -> Tensor:
+    """What a session makes of photos float32 (N, 3, S, S)."""
     (found,) = session.run(None, {"photos": photos.contiguous().numpy()})
     return torch.from_numpy(found)
 

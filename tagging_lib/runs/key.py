@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -51,14 +51,14 @@ def key(experiment: Experiment, setting: Setting) -> str:
     return _of_ranks(_parts(experiment, setting), ranks.world())
 
 
-def keys(experiment: Experiment, setting: Setting) -> list[str]:
+def keys(experiment: Experiment, setting: Setting) -> Iterator[str]:
     """Keys under which a result of the row may be: its own, and for one process those of several ranks.
 
     These took the same steps up to rounding; among ranks it is the same number alone, which goes on bit by bit.
     """
     parts = _parts(experiment, setting)
     numbers = range(1, MOST_RANKS + 1) if ranks.world() == 1 else (ranks.world(),)
-    return [_of_ranks(parts, number) for number in numbers]
+    return (_of_ranks(parts, number) for number in numbers)
 
 
 def _of_ranks(parts: dict[str, Any], number: int) -> str:
