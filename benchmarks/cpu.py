@@ -63,7 +63,7 @@ class Scale:
     growth: int = 160
     growth_factors: tuple[int, ...] = (1, 5, 25)
     judged: int = 1_001
-    originals: tuple[int, int] = (280, 840)  # more than the photos that are decoded at a time, so that only their number grows
+    originals: tuple[int, int] = (600, 1800)  # more than `engine.WORTH`, so that both are looked at in the same way
     original_size: tuple[int, int] = (4_000, 3_000)  # px: 12 megapixels
     originals_drawn: int = 8  # the others are links to these
     original_sides: tuple[int, ...] = (128, 224, 384)  # px

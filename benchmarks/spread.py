@@ -86,7 +86,6 @@ def predict(scale: Scale, scratch: Path, opened: Opened = nodes.cluster) -> list
                 partial(tagging, *call, "--out", "alone", cwd=scratch),
                 target=0.56,
                 repeats=scale.repeats,
-                before=lambda: [path.unlink() for path in scratch.glob("*/shards/plan.json")],
                 note=f"shards of {scale.shard}",
             ),
         ]

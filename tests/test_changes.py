@@ -52,7 +52,7 @@ def test_nothing_changed_is_the_row_itself():
         ("sides=224", "no such field: choose one of network, weights, trained, dropout, side, framing, views, and recipe.epochs"),
         ("recipe.epoch=3", "no such field: choose one of recipe.epochs, recipe.batch_size"),
         ("name=mine", "no such field"),
-        ("trained=some", "choose one of all, last-stage, head, none"),
+        ("trained=some", "choose one of all, last-two-stages, last-stage, head, none"),
         ("side=large", "a value of the kind int"),
         ("side=1.5", "a value of the kind int"),
         ("recipe.pos_weight=1", "a value of the kind bool"),

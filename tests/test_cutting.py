@@ -1,4 +1,4 @@
-"""A network cut before its last stage gives what it gave whole, learns the same, and keeps what it learnt."""
+"""A network cut before its last stages gives what it gave whole, learns the same, and keeps what it learnt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.models import zoo
 from tagging_lib.models.cutting import cut
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.models.tagger import trainable_parameters
+from tagging_lib.models.tagger import STAGES, last_stages, trainable_parameters
 from tagging_lib.training import features
 from tagging_lib.training.batches import FeatureBatches, PhotoBatches
 from tagging_lib.training.fit import fit
@@ -37,9 +37,10 @@ def photos(count: int = 4) -> torch.Tensor:
     return torch.rand(count, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(5))
 
 
+@pytest.mark.parametrize("trained", STAGES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_trunk_and_rest_together_are_the_whole_network(name):
-    tagger = tagger_of(name).train()
+def test_trunk_and_rest_together_are_the_whole_network(name, trained):
+    tagger = tagger_of(name, trained).train()
     trunk, rest = cut(tagger, SIDE)
     assert tagger.training and rest.training
     with torch.no_grad():
@@ -48,14 +49,22 @@ def test_trunk_and_rest_together_are_the_whole_network(name):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("trained", STAGES)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_rest_has_all_that_is_trained_and_shares_it(name):
-    tagger = tagger_of(name)
+def test_the_rest_has_all_that_is_trained_and_shares_it(name, trained):
+    tagger = tagger_of(name, trained)
     _, rest = cut(tagger, SIDE)
     assert list(map(id, trainable_parameters(rest))) == list(map(id, trainable_parameters(tagger)))
     assert len(list(rest.parameters())) < len(list(tagger.parameters()))
     whole = tagger.state_dict(keep_vars=True)
     assert all(whole[key] is tensor for key, tensor in rest.state_dict(keep_vars=True).items())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_two_stages_are_more_than_one(name):
+    one, two = ({id(part) for part in last_stages(tagger_of(name).backbone, count)} for count in (1, 2))
+    counts = [sum(parameter.numel() for parameter in trainable_parameters(tagger_of(name, part))) for part in STAGES]
+    assert len(one) < len(two) and counts[0] < counts[1]
 
 
 def test_the_trunk_stays_in_evaluation_mode_and_the_rest_trains():

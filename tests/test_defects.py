@@ -29,6 +29,7 @@ from tagging_lib.evaluation import metrics
 from tagging_lib.models import zoo
 from tagging_lib.report import figures, tables
 from tagging_lib.runs import rows, trainer
+from tagging_lib.runs.original import ORIGINAL
 from tagging_lib.runs.trainer import compute
 from tagging_lib.study import chosen, compare, final
 from tagging_lib.study.finishing import Finish
@@ -270,6 +271,15 @@ def test_the_constant_answer_stands_in_the_table_and_the_figure(headline):
     assert "Constant answer" in tables.headline(headline).frame["Row"].tolist()
     figure = figures.forest(headline)
     assert "constant answer" in [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def test_the_original_stands_beside_rows_of_a_corpus_with_its_labels_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
+    trained_row(opened, "ffn1")
+    assert np.isnan(compare.headline(opened, ["ffn1"]).original_f1[0])
+    monkeypatch.setattr(compare, "LABELS", tuple(opened.labels))
+    assert compare.headline(opened, ["ffn1"]).original_f1[0] == ORIGINAL["ffn1"].f1
 
 
 def test_every_score_of_the_headline_has_its_interval(headline):

@@ -96,6 +96,16 @@ def test_folds_share_out_the_photos_and_the_rare_labels():
             label_errors.folds(targets, count)
 
 
+def test_photos_of_one_group_share_a_fold():
+    targets = (np.random.default_rng(0).random((100, 3)) < 0.3).astype(np.uint8)
+    groups = np.arange(100) // 2 * 2  # pairs of twins
+    alone, together = label_errors.folds(targets, 5), label_errors.folds(targets, 5, groups=groups)
+    assert (alone[::2] != alone[1::2]).any()
+    assert (together[::2] == together[1::2]).all()
+    assert sorted(set(together)) == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(label_errors.folds(targets, 5, groups=np.arange(100)), alone)
+
+
 def test_no_photo_is_predicted_by_a_model_that_has_seen_it():
     fold_of = np.array([0, 1, 2, 0, 1, 2, 0])
     calls = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,6 +53,21 @@ def test_every_photo_is_left_out_once_and_none_teaches_its_own_answer(opened, mo
     assert len(seen) == 4
     for number, train in enumerate(seen):
         assert set(train.tolist()) == set(np.flatnonzero(fold_of != number).tolist())
+
+
+def test_a_photo_and_its_twin_are_left_out_together(opened, monkeypatch):
+    groups, asked = np.arange(80) // 4 * 4, []
+    together = dataclasses.replace(opened.split, groups=groups)
+    shared = {name: getattr(opened, name) for name in ("targets", "seed", "labels", "indices")}
+
+    def fit_predict(train, held_out):
+        asked.append(held_out)
+        return np.zeros((len(held_out), len(opened.labels)))
+
+    monkeypatch.setattr(review, "_Heads", lambda study, row: SimpleNamespace(fit_predict=fit_predict))
+    review._out_of_fold(SimpleNamespace(split=together, **shared), SimpleNamespace(name="row"), 4)
+    assert len(asked) == 4
+    assert all(set(groups[held_out]).isdisjoint(groups[other]) for held_out in asked for other in asked if other is not held_out)
 
 
 def test_the_folds_start_from_the_same_head_and_say_little(opened, caplog):

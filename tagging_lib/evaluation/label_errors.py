@@ -20,8 +20,12 @@ FOLDS = 5
 COLUMNS = ["place", "column", "given", "probability", "score"]
 
 
-def folds(targets: np.ndarray, n_folds: int = FOLDS, seed: int = 0) -> np.ndarray:
+def folds(targets: np.ndarray, n_folds: int = FOLDS, seed: int = 0, groups: np.ndarray | None = None) -> np.ndarray:
     """The fold of each photo, int64 (N,) of 0 … n_folds - 1; each label, and no label, spread evenly over them.
+
+    Args:
+        groups: int64 (N,), equal for photos that must share a fold, as twins must; None for no such photos. A group goes
+            where its first photo does.
 
     Raises:
         ValueError: there are fewer photos than folds.
@@ -35,6 +39,9 @@ def folds(targets: np.ndarray, n_folds: int = FOLDS, seed: int = 0) -> np.ndarra
     splitter = MultilabelStratifiedKFold(n_splits=n_folds, shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(np.zeros((len(targets), 1)), strata)):
         found[held_out] = number
+    if groups is not None:
+        _, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+        found = found[first[group_of.ravel()]]
     return found
 
 

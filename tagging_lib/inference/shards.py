@@ -149,6 +149,8 @@ def begin(
     with files.locked(folder, f"{folder}: another process plans its work; waiting for it"):
         if (folder / PLAN).exists():
             _refuse_other(folder, facts, fresh)
+        elif fresh:
+            _drop(folder)
         described = {name: value for name, value in looker.described.items() if name != "network"}
         wanted = facts | {"folder": str(looker.model.absolute()), "described": described}
         if not (folder / PLAN).exists() or files.read_sealed(folder / PLAN) != json.loads(json.dumps(wanted)):
@@ -194,7 +196,11 @@ def _refuse_other(folder: Path, facts: dict[str, Any], fresh: bool) -> None:
         done = f"{plan.shards - missing} of {plan.shards} shards"
         raise TaggingError(f"{folder} holds unfinished answers {what} ({done}): give another --out, or --fresh to drop them")
     logger.info("%s: answers of an earlier call are replaced", folder)
-    (folder / PLAN).unlink()  # first, so that no file is taken for one of the new plan
+    _drop(folder)
+
+
+def _drop(folder: Path) -> None:
+    (folder / PLAN).unlink(missing_ok=True)  # first, so that no file is taken for one of the new plan
     for path in folder.glob("shard-*.parquet"):
         path.unlink(missing_ok=True)
 

@@ -19,13 +19,17 @@ class Trained(StrEnum):
     """What of a network is trained; with `NONE` it answers as it was built."""
 
     ALL = "all"
+    LAST_TWO_STAGES = "last-two-stages"
     LAST_STAGE = "last-stage"
     HEAD = "head"
     NONE = "none"
 
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-LAST_STAGES = ("layer4", "features.denseblock4", "features.norm5", "conv_head", "bn2", "norm", "norm_head", "head_norm")
+STAGES = {Trained.LAST_STAGE: 1, Trained.LAST_TWO_STAGES: 2}  # how many stages are trained; a trunk before them stays as it is
+# Names of the modules of the last stage, and of the one before it.
+LAST = ("layer4", "features.denseblock4", "features.norm5", "conv_head", "bn2", "norm", "norm_head", "head_norm")
+BEFORE_LAST = ("layer3", "features.denseblock3", "features.transition3")
 
 
 class Tagger(nn.Module):
@@ -76,33 +80,34 @@ def freeze(tagger: Tagger, trained: str) -> Tagger:
     """Leave only the named part trainable.
 
     Raises:
-        TaggingError: an unknown part, or a last stage that this network has no name for.
+        TaggingError: an unknown part, or stages that this network has no name for.
     """
     if trained not in list(Trained):
         raise TaggingError(f"trained part is {trained!r}: choose one of {', '.join(Trained)}")
     tagger.trained = Trained(trained)
     tagger.requires_grad_(trained == Trained.ALL)
-    if trained in (Trained.HEAD, Trained.LAST_STAGE):
+    if trained in (Trained.HEAD, *STAGES):
         tagger.head.requires_grad_(True)
-    if trained == Trained.LAST_STAGE:
-        for stage in last_stage(tagger.backbone):
+    if trained in STAGES:
+        for stage in last_stages(tagger.backbone, STAGES[tagger.trained]):
             stage.requires_grad_(True)
     tagger.train(tagger.training)
     return tagger
 
 
-def last_stage(backbone: nn.Module) -> list[nn.Module]:
-    """The modules of the deepest stage: residual stage 4, dense block 4, the last of timm's stages or blocks.
+def last_stages(backbone: nn.Module, count: int = 1) -> list[nn.Module]:
+    """The modules of the deepest stages, one or two: residual stage 4, dense block 4, the last of timm's stages or blocks.
 
     Raises:
         TaggingError: the network has none of these.
     """
     network = getattr(backbone, "network", backbone)
-    found = [module for name, module in network.named_modules() if name in LAST_STAGES]
+    named = LAST if count == 1 else (*LAST, *BEFORE_LAST)
+    found = [module for name, module in network.named_modules() if name in named]
     for name in ("stages", "blocks"):
         stages = getattr(network, name, None)
         if isinstance(stages, nn.Sequential | nn.ModuleList):
-            found.append(stages[-1])
+            found.extend(stages[-count:])
     if not any(sum(1 for _ in module.parameters()) > 2 for module in found):
         raise TaggingError(f"{type(network).__name__} has no last stage by a known name: train its head or all of it")
     return found

@@ -57,7 +57,7 @@ def build(
 
     Args:
         weights: `none`, `imagenet`, or the path of a local weights file or folder.
-        trained: `all`, `last-stage`, `head` or `none`; the rest is frozen, parameters and batch norms.
+        trained: `all`, `last-two-stages`, `last-stage`, `head` or `none`; the rest is frozen, parameters and batch norms.
         dropout: probability with which a feature is dropped before the (last) linear layer of the head.
         side: input px; only the baselines' layer sizes depend on it.
 

@@ -76,11 +76,12 @@ def _best(found: Summary) -> str:
 
 
 def _steps(found: Summary) -> str:
-    """What each step brings: from scratch, a new head, the last stage, the whole network."""
+    """What each step brings: from scratch, a new head, the last stage or two, the whole network."""
     steps = {
         "the best network from scratch": summary.SCRATCH,
         "the best new head on a frozen network": summary.DEPTHS[Trained.HEAD],
         "the best network with its last stage trained": summary.DEPTHS[Trained.LAST_STAGE],
+        "the best network with its last two stages trained": summary.DEPTHS[Trained.LAST_TWO_STAGES],
         "the best network trained as a whole": summary.DEPTHS[Trained.ALL],
     }
     scored = {text: line for text, called in steps.items() if (line := _line(found, called)) is not None}

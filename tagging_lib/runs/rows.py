@@ -14,7 +14,7 @@ from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import weights
 from tagging_lib.models.baselines import CONSTANT
-from tagging_lib.models.tagger import Trained
+from tagging_lib.models.tagger import STAGES, Trained
 from tagging_lib.models.zoo import VGGS
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.training import augment
@@ -34,7 +34,7 @@ STAGE_RECIPE = Recipe(
     pos_weight=False,
     monitor_threshold=0.4,
 )
-RECIPES = {Trained.HEAD: HEAD_RECIPE, Trained.LAST_STAGE: STAGE_RECIPE}  # of what is trained on cached features
+RECIPES = {Trained.HEAD: HEAD_RECIPE} | dict.fromkeys(STAGES, STAGE_RECIPE)  # of what is trained on cached features
 # MobileNet-V1's last stage is small and lacks a layer in the published file, so that it has more to learn.
 LONG_STAGE_RECIPE = dataclasses.replace(STAGE_RECIPE, epochs=10)
 # A whole pretrained network, on a CUDA device: its own rate far below the head's. Not tuned yet: no such device was at hand.
@@ -264,7 +264,7 @@ def _depths() -> tuple[tuple[str, str], ...]:
     for row in ROWS:
         if row.group == "transfer" and not isinstance(row, SelfTrained):
             first.setdefault((row.network, row.side), {}).setdefault(row.trained, row.name)
-    deepest_first = (Trained.ALL, Trained.LAST_STAGE, Trained.HEAD)
+    deepest_first = (Trained.ALL, Trained.LAST_TWO_STAGES, Trained.LAST_STAGE, Trained.HEAD)
     ordered = [[depths[part] for part in deepest_first if part in depths] for depths in first.values()]
     return tuple(pair for names in ordered for pair in pairwise(names))
 

@@ -22,7 +22,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.models import cutting, device, engine, predict, ranks, zoo
 from tagging_lib.models.baselines import constant_answer
 from tagging_lib.models.preprocessing import Preprocessing
-from tagging_lib.models.tagger import Tagger, Trained, trainable_parameters
+from tagging_lib.models.tagger import STAGES, Tagger, Trained, trainable_parameters
 from tagging_lib.runs import frozen
 from tagging_lib.runs.experiment import NONE, Experiment
 from tagging_lib.runs.setting import Setting
@@ -156,7 +156,7 @@ def prepare(
     batches: PhotoBatches | FeatureBatches = photos
     module: nn.Module = tagger
     views: list[np.ndarray] = []
-    if cached and experiment.views >= 1 and experiment.trained in (Trained.HEAD, Trained.LAST_STAGE):
+    if cached and experiment.views >= 1 and experiment.trained in (Trained.HEAD, *STAGES):
         if experiment.trained == Trained.HEAD:
             before, module = tagger.backbone, tagger.head
         else:
@@ -313,7 +313,7 @@ def load_state(tagger: Tagger, path: Path, *, complete: bool = False) -> None:
 def _learnt_names(tagger: Tagger, complete: bool) -> set[str]:
     """Tensors that a model file holds: all of them, or the head and whatever else is trained where the rest stays as it came."""
     every = set(tagger.state_dict())
-    if complete or tagger.trained in (Trained.ALL, Trained.LAST_STAGE):  # batch norms of a trained part keep statistics, too
+    if complete or tagger.trained in (Trained.ALL, *STAGES):  # batch norms of a trained part keep statistics, too
         return every
     trained = set(map(id, trainable_parameters(tagger)))
     return {name for name, tensor in tagger.named_parameters() if id(tensor) in trained} | {

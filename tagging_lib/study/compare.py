@@ -14,7 +14,7 @@ import pandas as pd
 from tagging_lib.evaluation import grouping, uncertainty
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs.experiment import Experiment
-from tagging_lib.runs.original import ORIGINAL
+from tagging_lib.runs.original import LABELS, ORIGINAL
 from tagging_lib.runs.result import Result
 from tagging_lib.study.study import Study
 from tagging_lib.training import augment
@@ -42,7 +42,7 @@ BETTER, WORSE, INDISTINGUISHABLE = VERDICTS = ("better", "worse", "indistinguish
 
 
 def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
-    """One line a finished row: test micro-F1 with its interval, beside the original's.
+    """One line a finished row: test micro-F1 with its interval, beside the original's where the labels are those of its corpus.
 
     micro_f1 is the mean over the seeds, and so is what low and high are the interval of; two rows without a letter in
     common in `letters` differ significantly. The other scores are those of the first seed. Rehearsals stand last.
@@ -61,7 +61,8 @@ def group_of(experiment: Experiment) -> str:
 
 
 def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]:
-    experiment, score, original = result.experiment, result.score("test"), ORIGINAL.get(result.name)
+    experiment, score = result.experiment, result.score("test")
+    printed = ORIGINAL.get(result.name) if set(study.labels) == set(LABELS) else None
     trainings = study.trainings(result)
     f1, f1_sd = uncertainty.over_seeds([training.score("test")["micro_f1"] for training in trainings])
     interval = result.interval
@@ -95,7 +96,7 @@ def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]
         "threshold": result.threshold,
     }
     for name in ("f1", "precision", "recall", "ratio_of_f1", "seconds"):
-        line[f"original_{name}"] = getattr(original, name, None) or float("nan")
+        line[f"original_{name}"] = getattr(printed, name, None) or float("nan")
     return line
 
 

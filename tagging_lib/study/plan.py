@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tagging_lib.models.tagger import Trained
+from tagging_lib.models.tagger import STAGES, Trained
 from tagging_lib.runs.experiment import Experiment, SelfTrained
 from tagging_lib.runs.run import is_finished, opened
 from tagging_lib.study.opening import as_options
@@ -76,7 +76,7 @@ def plan(study: Study) -> list[Planned]:
 
 def _looks(row: Experiment) -> tuple[Any, ...] | None:
     """What is the same for rows whose frozen part looks at the photos in one way; None for a row that keeps no features."""
-    if row.views < 1 or row.trained not in (Trained.HEAD, Trained.LAST_STAGE):
+    if row.views < 1 or row.trained not in (Trained.HEAD, *STAGES):
         return None
     return row.network, row.weights, row.trained, row.side, row.framing
 

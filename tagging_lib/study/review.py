@@ -42,8 +42,8 @@ class Unseen:
 def unseen(study: Study, n_folds: int = label_errors.FOLDS) -> Unseen:
     """Out-of-fold probabilities of all photos from the best row with a frozen backbone, whose cached features make it quick.
 
-    The head is trained `n_folds` times by the row's recipe, to its last epoch; the answers are kept. Without such a row,
-    the best row's probabilities on validation and test.
+    The head is trained `n_folds` times by the row's recipe, to its last epoch, photos that the split keeps together in one
+    fold; the answers are kept. Without such a row, the best row's probabilities on validation and test.
 
     Raises:
         TaggingError: no trained row is finished.
@@ -70,7 +70,8 @@ def _every(study: Study) -> np.ndarray:
 
 def _out_of_fold(study: Study, row: Result, n_folds: int) -> np.ndarray:
     indices = _every(study)
-    fold_of = label_errors.folds(study.targets[indices], n_folds, study.seed)
+    together = None if study.split.groups is None else study.split.groups[indices]
+    fold_of = label_errors.folds(study.targets[indices], n_folds, study.seed, together)
     heads = _Heads(study, row)
     logger.info("%s: %d heads, each for photos that it has not seen", row.name, n_folds)
     return label_errors.out_of_fold(

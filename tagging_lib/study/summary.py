@@ -25,6 +25,7 @@ OWN_BASELINE, SCRATCH = "Best of the original's baselines", "Best from scratch"
 DEPTHS = {
     Trained.HEAD: "New head on a frozen network",
     Trained.LAST_STAGE: "Last stage trained",
+    Trained.LAST_TWO_STAGES: "Last two stages trained",
     Trained.ALL: "Whole network trained",
 }
 

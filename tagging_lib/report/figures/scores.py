@@ -41,9 +41,10 @@ from tagging_lib.report.figures.style import (
     wrapped,
 )
 
-TRAINED_MARKERS = {"all": "o", "last-stage": "^", "head": "s", "none": "D"}
+TRAINED_MARKERS = {"all": "o", "last-two-stages": "v", "last-stage": "^", "head": "s", "none": "D"}
 TRAINED_NAMES = {
     "all": "all trained",
+    "last-two-stages": "last two stages trained",
     "last-stage": "last stage trained",
     "head": "head trained",
     "none": "untrained",

@@ -36,7 +36,13 @@ PART_COLORS = {"train": "#8a929c", "validation": "#d55e00", "test": "#0072b2"}
 METRIC_COLORS = {"f1": INK, "precision": "#0072b2", "recall": "#d55e00"}
 CHANNEL_COLORS = {"red": "#c8283c", "green": "#1b8a4b", "blue": "#2b5fc1"}
 CORRECT_COLOR, WRONG_COLOR = "#0072b2", "#d55e00"
-TRAINED_COLORS = {"all": "#0072b2", "last-stage": "#009e73", "head": "#d55e00", "none": UNLABELLED_COLOR}
+TRAINED_COLORS = {
+    "all": "#0072b2",
+    "last-two-stages": "#cc79a7",
+    "last-stage": "#009e73",
+    "head": "#d55e00",
+    "none": UNLABELLED_COLOR,
+}
 
 # Okabe and Ito's hues that hold on white paper, then colours chosen one by one to lie as far as possible from the
 # others in OKLab as seen with normal vision, protanopia, deuteranopia and tritanopia (simulated after Machado,
