@@ -175,6 +175,17 @@ def test_answers_of_another_plan_are_never_mixed(model, photos, tmp_path, other,
     assert len(finished(out)) == 8
 
 
+def test_fresh_looks_again_where_answers_have_lost_their_plan(model, photos, tmp_path):
+    predicted(model, photos, tmp_path, "--shard-photos", SHARD)
+    kept = {path: path.stat().st_mtime_ns for path in finished(tmp_path)}
+    (tmp_path / "shards" / "plan.json").unlink()
+    predicted(model, photos, tmp_path, "--shard-photos", SHARD)
+    assert all(path.stat().st_mtime_ns == moment for path, moment in kept.items())
+    (tmp_path / "shards" / "plan.json").unlink()
+    predicted(model, photos, tmp_path, "--shard-photos", SHARD, "--fresh")
+    assert all(path.stat().st_mtime_ns != moment for path, moment in kept.items())
+
+
 def test_a_damaged_or_foreign_shard_is_found(model, photos, tmp_path, expected):
     predicted(model, photos, tmp_path, "--shard-photos", SHARD)
     first, second, third = finished(tmp_path)[:3]

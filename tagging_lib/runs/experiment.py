@@ -31,7 +31,7 @@ class Experiment:
         overnight: a matter of an hour on two cores; in the `cpu` profile it is read where `tagging train` has finished it,
             and otherwise left out.
         toy: has a toy scale of its own. A network that takes photos of one size only has none, nor has a row that differs
-            from another one in what that scale takes away; the `quick` profile leaves both out.
+            from another one in what that scale takes away, or in its network's depth alone; `quick` leaves them out.
         rehearsal: runs with random weights in the place of pretrained ones, to show that it runs.
     """
 
