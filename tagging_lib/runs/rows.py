@@ -274,8 +274,8 @@ def _depths() -> tuple[tuple[str, str], ...]:
     return tuple(pair for names in ordered for pair in pairwise(names))
 
 
-# Best first. Framing was chosen on validation: on street fashion photos of 550×830 px Lite2 at 384 px has 0.612 micro-F1 with whole
-# photos, 0.610 padded, 0.592 cropped (mean of splits 42–44).
+# Best first. Framing was chosen on validation: on street fashion photos of 550×830 px Lite2 at 384 px has 0.612 micro-F1
+# with whole photos, 0.610 padded, 0.592 cropped (mean of splits 42–44).
 RECOMMENDED = ("lite2_head_384", "lite0_head_384", "lite0_head_224")
 DEPTHS = _depths()
 BY_NAME = {row.name: row for row in ROWS}
