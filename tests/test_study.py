@@ -259,6 +259,7 @@ def test_a_row_of_an_hour_is_read_where_it_is_finished_and_named_where_not(tiny_
 def test_headline_stands_beside_the_original(corpus_with_intervals, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     opened = open_study(CORPUS=str(corpus_with_intervals), PROFILE="quick", DEVICE="cpu")
+    monkeypatch.setattr(compare, "LABELS", tuple(opened.labels))  # as on the original's corpus
     opened.run(["constant", "ffn1"])
     table = compare.headline(opened, ["constant", "ffn1"])
     assert table.original_f1.tolist()[1] == 0.245 and np.isnan(table.original_f1[0])
