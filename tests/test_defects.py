@@ -28,7 +28,7 @@ from tagging_lib.data.corpus import Corpus
 from tagging_lib.evaluation import metrics
 from tagging_lib.models import zoo
 from tagging_lib.report import figures, tables
-from tagging_lib.runs import rows, trainer
+from tagging_lib.runs import original, rows, trainer
 from tagging_lib.runs.original import ORIGINAL
 from tagging_lib.runs.trainer import compute
 from tagging_lib.study import chosen, compare, final
@@ -278,7 +278,7 @@ def test_the_original_stands_beside_rows_of_a_corpus_with_its_labels_alone(tmp_p
     opened = open_study(CORPUS=str(draw_corpus(tmp_path / "c")), PROFILE="quick", DEVICE="cpu")
     trained_row(opened, "ffn1")
     assert np.isnan(compare.headline(opened, ["ffn1"]).original_f1[0])
-    monkeypatch.setattr(compare, "LABELS", tuple(opened.labels))
+    monkeypatch.setattr(original, "LABELS", tuple(opened.labels))
     assert compare.headline(opened, ["ffn1"]).original_f1[0] == ORIGINAL["ffn1"].f1
 
 

@@ -14,7 +14,7 @@ from tagging_lib import files
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.inference import folder
 from tagging_lib.models import preprocessing, zoo
-from tagging_lib.runs import kept, rows, trainer
+from tagging_lib.runs import kept, original, rows, trainer
 from tagging_lib.runs import key as keys
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
@@ -259,7 +259,7 @@ def test_a_row_of_an_hour_is_read_where_it_is_finished_and_named_where_not(tiny_
 def test_headline_stands_beside_the_original(corpus_with_intervals, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     opened = open_study(CORPUS=str(corpus_with_intervals), PROFILE="quick", DEVICE="cpu")
-    monkeypatch.setattr(compare, "LABELS", tuple(opened.labels))  # as on the original's corpus
+    monkeypatch.setattr(original, "LABELS", tuple(opened.labels))  # as on the original's corpus
     opened.run(["constant", "ffn1"])
     table = compare.headline(opened, ["constant", "ffn1"])
     assert table.original_f1.tolist()[1] == 0.245 and np.isnan(table.original_f1[0])

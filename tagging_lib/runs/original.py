@@ -42,6 +42,11 @@ ORIGINAL = {
 }
 
 
+def has_its_labels(labels: Sequence[str]) -> bool:
+    """Whether a corpus has the labels of the original study's, in any order."""
+    return set(labels) == set(LABELS)
+
+
 def is_its_corpus(labels: Sequence[str], photos: int) -> bool:
     """Whether a corpus is the original's by its labels and its size, but for a few photos that cannot be read."""
-    return set(labels) == set(LABELS) and 0.99 * PHOTOS <= photos <= PHOTOS
+    return has_its_labels(labels) and 0.99 * PHOTOS <= photos <= PHOTOS

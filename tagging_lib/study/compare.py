@@ -14,7 +14,7 @@ import pandas as pd
 from tagging_lib.evaluation import grouping, uncertainty
 from tagging_lib.models.tagger import Trained
 from tagging_lib.runs.experiment import Experiment
-from tagging_lib.runs.original import LABELS, ORIGINAL
+from tagging_lib.runs.original import ORIGINAL, has_its_labels
 from tagging_lib.runs.result import Result
 from tagging_lib.study.study import Study
 from tagging_lib.training import augment
@@ -62,7 +62,7 @@ def group_of(experiment: Experiment) -> str:
 
 def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]:
     experiment, score = result.experiment, result.score("test")
-    printed = ORIGINAL.get(result.name) if set(study.labels) == set(LABELS) else None
+    printed = ORIGINAL.get(result.name) if has_its_labels(study.labels) else None
     trainings = study.trainings(result)
     f1, f1_sd = uncertainty.over_seeds([training.score("test")["micro_f1"] for training in trainings])
     interval = result.interval

@@ -11,7 +11,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs import rows
 from tagging_lib.runs.experiment import NONE, Experiment, SelfTrained
-from tagging_lib.runs.original import LABELS, ORIGINAL
+from tagging_lib.runs.original import ORIGINAL, has_its_labels
 from tagging_lib.runs.run import is_finished
 from tagging_lib.runs.setting import Setting
 
@@ -74,7 +74,7 @@ class Profile:
         if experiment.overnight and not self.overnight:
             return LeftOut("takes an hour or so without a CUDA device", how)
         from_scratch = experiment.name in ORIGINAL and experiment.weights == NONE
-        if from_scratch and not self.toy and not self.gpu and set(setting.corpus.labels) != set(LABELS):
+        if from_scratch and not self.toy and not self.gpu and not has_its_labels(setting.corpus.labels):
             return LeftOut("reproduces the original study, on whose corpus alone it runs by itself", how)
         return None
 
