@@ -125,7 +125,7 @@ def test_a_row_that_is_best_in_two_ways_stands_once(found):
 
 def test_every_row_stands_in_its_group_best_first_with_the_ensembles_last(found):
     table = found.every_row
-    assert list(dict.fromkeys(table.group)) == list(compare.GROUPS) and len(table) == len(REAL) + 4
+    assert [*dict.fromkeys(table.group), compare.REHEARSALS] == list(compare.GROUPS) and len(table) == len(REAL) + 4
     assert all(lines.micro_f1.is_monotonic_decreasing for _, lines in table.groupby("group"))
     groups = table.set_index("row").group
     assert groups["ffn1"] == compare.ORIGINALS and groups["densenet169_head_focal"] == compare.CHANGES
@@ -134,6 +134,9 @@ def test_every_row_stands_in_its_group_best_first_with_the_ensembles_last(found)
 def test_a_rehearsal_is_in_the_table_and_never_a_finding():
     found = summary.find(study(NOISE, rehearsed={"resnet50", "densenet169_head_focal"}))
     assert found.every_row.micro_f1.max() == found.every_row.set_index("row").micro_f1["resnet50"]
+    last = found.every_row[-2:]
+    assert set(last.row) == {"resnet50", "densenet169_head_focal"} and set(last.group) == {compare.REHEARSALS}
+    assert (found.every_row.group == compare.REHEARSALS).sum() == 2
     assert "resnet50" not in found.story.row.tolist() and not found.ensembles.members.str.contains("rehearsal").any()
     assert found.changes.empty or not found.changes.row.str.contains("rehearsal").any()
     text = abstract.write(found)

@@ -26,12 +26,13 @@ HEADLINE = [
     *("original_f1", "original_precision", "original_recall", "original_ratio_of_f1", "original_seconds"),
 ]
 # Groups of rows in tables, in this order.
-GROUPS = BASELINES, ORIGINALS, TRANSFER, CHANGES, ENSEMBLES = (
+GROUPS = BASELINES, ORIGINALS, TRANSFER, CHANGES, ENSEMBLES, REHEARSALS = (
     "Baselines",
     "The original's rows",
     "Transfer learning",
     "One thing changed",
     "Ensembles",
+    "Rehearsals, with random weights",
 )
 DIFFERENCES = ["row", "against", "difference", "low", "high", "seeds", "p", "p_holm", "verdict"]
 SPLITS = ["row", "seeds", "micro_f1", "micro_sd", "lowest", "highest", "macro_f1", "macro_sd"]
@@ -55,6 +56,8 @@ def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
 
 def group_of(experiment: Experiment) -> str:
     """The group of `GROUPS` in which tables show a row; ensembles are none."""
+    if experiment.rehearsal:
+        return REHEARSALS
     if experiment.name in ORIGINAL:
         return ORIGINALS
     return {"baselines": BASELINES, "transfer": TRANSFER}.get(experiment.group, CHANGES)

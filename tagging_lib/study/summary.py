@@ -37,8 +37,8 @@ class Summary:
     Attributes:
         story: the rows that matter, columns `STORY`; the weakest kind first, ensembles last. `row` is empty for what is no
             row of the study, `low` and `high` are nan for the original's value, which has no interval.
-        every_row: `compare.headline` of all rows with the ensembles below, each group together, best first; further columns
-            `members` of an ensemble and `rehearsal`.
+        every_row: `compare.headline` of all rows with the ensembles below, each group together, best first; a further
+            column `members` of an ensemble.
         ensembles: `ensembles.join` of rows that are no rehearsals.
         changes: `compare.differences` of rows with one thing changed, the change's name in `change`; rehearsals left out.
         splits: `compare.over_splits`.
@@ -71,7 +71,7 @@ def find(study: Study) -> Summary:
     }
     return Summary(
         story=_story(telling, headline, joined, ours),
-        every_row=_every_row(headline, joined, {result.name for result in results} - {result.name for result in telling}),
+        every_row=_every_row(headline, joined),
         ensembles=joined,
         changes=_changes(study, telling),
         splits=compare.over_splits(study, [result.name for result in telling]),
@@ -132,17 +132,14 @@ def _story(telling: Sequence[Result], headline: pd.DataFrame, joined: pd.DataFra
     return pd.DataFrame(lines, columns=STORY)
 
 
-def _every_row(headline: pd.DataFrame, joined: pd.DataFrame, rehearsals: set[str]) -> pd.DataFrame:
+def _every_row(headline: pd.DataFrame, joined: pd.DataFrame) -> pd.DataFrame:
     ensembled = joined.rename(columns={"ensemble": "title"}).assign(row="", group=compare.ENSEMBLES, seeds=1)
     kept = [column for column in (*compare.HEADLINE, "members") if column in ensembled]
     tables = [headline, ensembled[kept]] if len(joined) else [headline]
     every = pd.concat(tables, ignore_index=True) if len(joined) else headline.assign(members=None)
-    every["rehearsal"] = every.row.isin(rehearsals)
     every["letters"] = every.letters.fillna("")
     place = every.group.map({group: place for place, group in enumerate(compare.GROUPS)})
-    order = pd.DataFrame({"group": place, "rehearsal": every.rehearsal, "score": -every.micro_f1}).sort_values(
-        ["group", "rehearsal", "score"], kind="stable"
-    )
+    order = pd.DataFrame({"group": place, "score": -every.micro_f1}).sort_values(["group", "score"], kind="stable")
     return every.loc[order.index].reset_index(drop=True)
 
 
