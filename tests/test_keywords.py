@@ -16,7 +16,8 @@ from conftest import SHARED
 from PIL import Image, features
 
 from tagging_lib.data.metadata import blocks, xmp
-from tagging_lib.data.metadata.keywords import SUBJECT, WANTED, read_keywords, sidecars_of
+from tagging_lib.data.metadata.fields import SUBJECT, WANTED
+from tagging_lib.data.metadata.keywords import read_keywords, sidecars_of
 from tagging_lib.errors import TaggingError
 
 REAL = SHARED / "reference" / "keywords"
@@ -30,6 +31,7 @@ SPACES = {
     "mediapro": "http://ns.iview-multimedia.com/mediapro/1.0/",
     "acdsee": "http://ns.acdsee.com/iptc/1.0/",
     "pdf": "http://ns.adobe.com/pdf/1.3/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
 }
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
@@ -289,6 +291,9 @@ def test_the_digest_decides_between_iptc_and_xmp(tmp_path):
     assert read(tmp_path, jpeg(iptc=old + b"\0\0", digest=fitting, text=text)).keywords == ("new1", "new2")  # padded
     assert read(tmp_path, jpeg(iptc=old, digest=other, text=packet())).keywords == ("old",)
     assert read(tmp_path, jpeg(iptc=record(), digest=other, text=text)).keywords == ("new1", "new2")
+    tree = packet(bag("dc:subject", "gone", "old"), bag("lr:hierarchicalSubject", "P|gone", "P|old"))
+    assert read(tmp_path, jpeg(iptc=old, digest=other, text=tree), "path").keywords == ("P|old",)
+    assert read(tmp_path, jpeg(iptc=old, digest=fitting, text=tree), "path").keywords == ("P|gone", "P|old")
 
 
 def test_a_keyword_that_iptc_has_no_room_for_is_taken_from_xmp(tmp_path):
@@ -374,6 +379,10 @@ def test_packets_beyond_the_eighth_are_left_out(tmp_path):
 def test_the_last_of_two_packets_counts(tmp_path):
     second = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet(bag("dc:subject", "second")).encode())
     assert read(tmp_path, jpeg(text=packet(bag("dc:subject", "first")), more=second)).keywords == ("second",)
+    tree = packet(bag("dc:subject", "second"), bag("lr:hierarchicalSubject", "P|second"))
+    second = segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + tree.encode())
+    first = packet(bag("dc:subject", "first"), bag("lr:hierarchicalSubject", "P|first"))
+    assert read(tmp_path, jpeg(text=first, more=second), "path").keywords == ("P|second",)
 
 
 def test_extended_xmp_is_put_together_if_it_is_whole(tmp_path):
@@ -447,10 +456,11 @@ MWG = MWG_TREE.format(
     "<mwg-kw:Children><rdf:Bag><rdf:li mwg-kw:Keyword='Siamese'/></rdf:Bag></mwg-kw:Children><mwg-kw:Keyword>cat</mwg-kw:Keyword>"
     '</rdf:li><rdf:li><rdf:Description mwg-kw:Keyword="dog"/></rdf:li>'
 )
-CATEGORIES = (
-    "<acdsee:categories>&lt;Categories&gt;&lt;Category Assigned=&quot;0&quot;&gt;Places"
-    "&lt;Category Assigned=&quot;1&quot;&gt;Kiel&lt;/Category&gt;&lt;/Category&gt;&lt;/Categories&gt;</acdsee:categories>"
+ASSIGNED = (
+    "&lt;Categories&gt;&lt;Category Assigned=&quot;0&quot;&gt;Places"
+    "&lt;Category Assigned=&quot;1&quot;&gt;Kiel&lt;/Category&gt;&lt;/Category&gt;&lt;/Categories&gt;"
 )
+CATEGORIES = f"<acdsee:categories>{ASSIGNED}</acdsee:categories>"
 TREES = {
     "Lightroom, paths alone": (
         [bag("lr:hierarchicalSubject", "Places|Europe|Kiel", "Nature|Sea")],
@@ -475,6 +485,31 @@ TREES = {
     "iView": ([bag("mediapro:CatalogSets", "Places|Kiel")], ["Kiel"], ["Places|Kiel"]),
     "Metadata Working Group": ([MWG], ["cat", "Siamese", "dog"], ["cat", "cat|Siamese", "dog"]),
     "ACDSee": ([CATEGORIES], ["Kiel"], ["Places|Kiel"]),
+    "ACDSee, keywords and categories": (
+        [bag("acdsee:keywords", "sea", "dog"), CATEGORIES],
+        ["sea", "dog", "Kiel"],
+        ["Places|Kiel", "sea", "dog"],
+    ),
+    "a flat field with whole paths": (
+        [bag("dc:subject", "Places|Kiel", "a|b"), bag("lr:hierarchicalSubject", "Places|Kiel")],
+        ["Kiel", "a|b"],
+        ["Places|Kiel", "a|b"],
+    ),
+    "Windows, both fields": (
+        [bag("dc:subject", "Places/Kiel"), bag("MicrosoftPhoto:LastKeywordXMP", "Places/Kiel")],
+        ["Places/Kiel"],
+        ["Places|Kiel"],
+    ),
+    "Windows' note, keywords changed since": (
+        [bag("dc:subject", "sea", "sky"), bag("MicrosoftPhoto:LastKeywordXMP", "removed", "Places/Kiel")],
+        ["sea", "sky"],
+        ["sea", "sky"],
+    ),
+    "a slash that parts no levels": (
+        [bag("dc:subject", "AC/DC"), bag("lr:hierarchicalSubject", "Bands|AC/DC"), bag("digiKam:TagsList", "Bands/AC/DC")],
+        ["AC/DC"],
+        ["Bands|AC/DC"],
+    ),
     "ACDSee, flat": ([bag("acdsee:keywords", "Kiel")], ["Kiel"], ["Kiel"]),
     "PDF": (["<pdf:Keywords>sea, Kiel; sky</pdf:Keywords>"], ["sea", "Kiel", "sky"], ["sea", "Kiel", "sky"]),
     "blanks between levels": ([bag("lr:hierarchicalSubject", " Places | Kiel |")], ["Kiel"], ["Places|Kiel"]),
@@ -488,6 +523,11 @@ def test_hierarchies(case, tmp_path):
     assert list(read(tmp_path, content).keywords) == leaves
     assert list(read(tmp_path, content, "path").keywords) == paths
     assert list(read(tmp_path, content, "all").keywords) == list(dict.fromkeys(leaves + paths))
+
+
+def test_categories_of_acdsee_are_an_attribute_too(tmp_path):
+    content = jpeg(text=packet(attributes=f' acdsee:categories="{ASSIGNED}"'))
+    assert read(tmp_path, content).keywords == ("Kiel",) and read(tmp_path, content, "path").keywords == ("Places|Kiel",)
 
 
 def test_keywords_joined_into_one_are_parted_where_another_field_shows_them(tmp_path):
@@ -533,6 +573,37 @@ def test_sidecars_count_before_the_photo_and_the_longer_name_first(tmp_path):
     assert read_keywords(photo).keywords == ("short",)
     short.write_text(packet(bag("dc:subject", "inside")))
     assert read_keywords(photo).problems == ()
+
+
+@pytest.mark.parametrize("name", ["IMG_1.jpg.xmp", "img_1.xmp", "IMG_1.Xmp", "img_1.JPG.XMP"])
+def test_a_sidecar_from_a_system_that_takes_no_notice_of_case(name, tmp_path):
+    photo = tmp_path / "IMG_1.JPG"
+    photo.write_bytes(jpeg())
+    (tmp_path / name).write_text(packet(bag("dc:subject", "sea")))
+    assert read_keywords(photo).keywords == ("sea",)
+
+
+def test_a_sidecar_that_is_another_photos_own_is_not_taken_for_its_case(tmp_path):
+    for name in ("IMG_1.JPG", "img_1.jpg"):
+        (tmp_path / name).write_bytes(jpeg())
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("case does not count in this file system")
+    (tmp_path / "img_1.jpg.xmp").write_text(packet(bag("dc:subject", "sea")))
+    assert read_keywords(tmp_path / "img_1.jpg").keywords == ("sea",) and read_keywords(tmp_path / "IMG_1.JPG").keywords == ()
+
+
+def test_the_sidecar_of_the_raw_photo_of_a_pair_comes_after_the_photos_own_keywords(tmp_path):
+    photo, sidecar = tmp_path / "IMG.jpg", tmp_path / "IMG.xmp"
+    photo.write_bytes(jpeg(text=packet(bag("dc:subject", "own"))))
+    sidecar.write_text(packet(bag("dc:subject", "raw"), attributes=' photoshop:SidecarForExtension="CR2"'))
+    found = read_keywords(photo)
+    assert (found.keywords, found.source, found.problems) == (("own",), photo, ())
+    photo.write_bytes(jpeg())
+    assert read_keywords(photo).keywords == ("raw",)
+    photo.write_bytes(jpeg(text=packet(bag("dc:subject", "own"))))
+    for same in ("JPG", "jpeg"):
+        sidecar.write_text(packet(bag("dc:subject", "raw"), attributes=f' photoshop:SidecarForExtension="{same}"'))
+        assert read_keywords(photo).keywords == ("raw",)
 
 
 def test_a_sidecar_in_capitals_is_found_once(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from test_keywords import REAL, bag, jpeg, packet
+from test_keywords import CATEGORIES, REAL, bag, jpeg, packet
 
 from tagging_lib import atomic
 from tagging_lib.data.metadata.keywords import read_keywords
@@ -105,6 +105,34 @@ def test_tags_of_an_earlier_run_go_and_those_of_the_user_stay(photo):
     assert set(given) == {"dc:subject=sky", "lr:hierarchicalSubject=sky", "digiKam:TagsList=sky"}
     write_sidecar(photo, [])
     assert fields(photo) == [["mine", "beach"], ["mine", "Holidays|beach"], []]
+
+
+OWN = {  # keywords of the user's, as programs leave them beside the photo; `beach` among them, which a model finds, too
+    "Lightroom": [bag("dc:subject", "Nature", "beach"), bag("lr:hierarchicalSubject", "Nature|beach")],
+    "flat alone": [bag("dc:subject", "beach", "Kiel")],
+    "tree alone": [bag("lr:hierarchicalSubject", "beach", "Places|Kiel")],
+    "Immich": [bag("digiKam:TagsList", "beach", "Places/Kiel", kind="Seq")],
+    "digiKam": [
+        bag("digiKam:TagsList", "Places/Kiel", "beach", kind="Seq"),
+        bag("lr:hierarchicalSubject", "Places|Kiel", "beach"),
+        bag("MicrosoftPhoto:LastKeywordXMP", "Places/Kiel", "beach"),
+        bag("mediapro:CatalogSets", "Places|Kiel", "beach"),
+        bag("dc:subject", "Kiel", "beach"),
+    ],
+    "ACDSee": [CATEGORIES, bag("acdsee:keywords", "beach")],
+    "another": [bag("dc:subject", "dog")],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "auto"])
+@pytest.mark.parametrize("program", OWN)
+def test_the_users_keywords_are_labels_whatever_a_model_gave_beside_them(photo, program, prefix):
+    beside(photo).write_text(packet(*OWN[program]))
+    before = {hierarchy: set(read_keywords(photo, hierarchy).keywords) for hierarchy in ("leaf", "path")}
+    write_sidecar(photo, ["beach", "sky", "Kiel"], prefix=prefix)
+    assert "sky" in read_keywords(photo).keywords
+    assert {hierarchy: set(read_keywords(photo, hierarchy, given=False).keywords) for hierarchy in before} == before
 
 
 def test_a_flat_tag_stays_while_a_path_of_the_user_needs_it(photo):

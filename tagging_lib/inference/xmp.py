@@ -15,15 +15,8 @@ from pathlib import Path
 
 from tagging_lib.data.metadata import xmp
 from tagging_lib.data.metadata.blocks import MAX_BLOCK, BrokenError
-from tagging_lib.data.metadata.keywords import (
-    FRACTION_SLASH,
-    GIVEN,
-    HIERARCHICAL_SUBJECT,
-    LEVELS,
-    SUBJECT,
-    TAGS_LIST,
-    read_keywords,
-)
+from tagging_lib.data.metadata.fields import GIVEN, HIERARCHICAL_SUBJECT, LEVELS, SUBJECT, TAGS_LIST
+from tagging_lib.data.metadata.keywords import FRACTION_SLASH, read_keywords
 from tagging_lib.errors import TaggingError
 from tagging_lib.files import replacing, storage_error
 from tagging_lib.inference.xmp_edit import Edit, key

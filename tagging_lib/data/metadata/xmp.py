@@ -82,9 +82,15 @@ class Packet:
 
     def values(self, name: str) -> list[str]:
         """The values of a property, whether an array, a text or an attribute; those of every element of that name."""
-        short = (resource.attributes[name] for resource in self.rdf.children if name in resource.attributes)
         long = (self.value(item) for element in self.properties(name) for item in self.items(element))
-        return list(islice(chain(short, long), MAX_VALUES))
+        return list(islice(chain(self._short(name), long), MAX_VALUES))
+
+    def texts(self, name: str) -> list[str]:
+        """The values of a property that holds one text, attribute or element, blanks kept."""
+        return [*self._short(name), *(element.text for element in self.properties(name))]
+
+    def _short(self, name: str) -> Iterator[str]:
+        return (resource.attributes[name] for resource in self.rdf.children if name in resource.attributes)
 
     def items(self, element: Element) -> list[Element]:
         """The items of an array, in one language where it offers several; the element itself where it is no array."""
