@@ -21,7 +21,8 @@ def test_any_number_of_labels_with_any_names(count):
     confused = errors.confused_labels(targets, predictions, labels)
     sizes = errors.errors_by_size(np.arange(count) * 7, targets, predictions, labels)
     groups = {"labels $x$": errors.error_rates_by(targets.sum(axis=1), targets, predictions)}
-    for figure in (figures.confused_labels(confused), figures.label_sizes(sizes), figures.error_groups(groups)):
+    missed = (targets > predictions).sum(axis=0)
+    for figure in (figures.confused_labels(confused, missed), figures.label_sizes(sizes), figures.error_groups(groups)):
         assert np.asarray(png(figure).convert("L")).std() > 1
         assert figure.heading
 
@@ -41,15 +42,15 @@ def test_names_of_points_cover_no_point_and_no_other_name():
 def test_the_matrix_names_its_largest_share_and_writes_percentages():
     shares = pd.DataFrame([[np.nan, 0.47, 0.1], [0.0, np.nan, 0.9], [0.2, 0.1, np.nan]])
     shares.index = shares.columns = ["cat", "dog", "no label"]
-    figure = figures.confused_labels(shares)
-    assert figure.heading == "Where “cat” is missed, “dog” is wrongly given on 47 %"
+    figure = figures.confused_labels(shares, np.array([17, 4]))
+    assert figure.heading == "Where “cat” is missed, “dog” is wrongly given on 47 % of 17 photos"
     assert {"47", "10", "90", "20", "·"} <= set(texts(figure))
 
 
 def test_no_miss_and_no_group_are_said_in_words():
     targets = np.eye(3, dtype=np.uint8)
     nothing = errors.confused_labels(targets, targets, ("a", "b", "c"))
-    assert "No label was missed" in figures.confused_labels(nothing).heading
+    assert "No label was missed" in figures.confused_labels(nothing, np.zeros(3, dtype=int)).heading
     dark = np.zeros((4, 2), dtype=np.uint8)
     groups = {"kind": errors.error_rates_by(np.zeros(4), dark, dark)}
     assert "No group" in figures.error_groups(groups).heading

@@ -59,14 +59,16 @@ def test_the_forty_most_frequent_labels_are_shown_and_the_others_summed_up(draw,
     assert np.asarray(png(figure).convert("L")).std() > 1
 
 
-def test_the_labels_with_the_largest_confusions_are_shown_beside_no_label():
-    shares = np.full((301, 301), 0.1)
+def test_the_labels_confused_on_the_most_photos_are_shown_beside_no_label():
+    shares, missed = np.full((301, 301), 0.1), np.full(300, 20)
     shares[7, 200] = 0.9
+    shares[250, 251], missed[250] = 1.0, 1  # a share of one photo
     table = pd.DataFrame(shares, index=[*LABELS, "no label"], columns=[*LABELS, "no label"])
-    figure = figures.confused_labels(table)
-    assert figure.heading == "Where “label 007” is missed, “label 200” is wrongly given on 90 %"
+    figure = figures.confused_labels(table, missed)
+    assert figure.heading == "Where “label 007” is missed, “label 200” is wrongly given on 90 % of 20 photos"
     assert {"label 007", "label 200"} < named(figure) and len(named(figure)) == 40 and "no label" in texts(figure)
-    assert "and 260 more labels with no larger share" in sentence(figure)
+    assert "label 250" not in named(figure)
+    assert "and 260 more labels confused on no more photos" in sentence(figure)
     assert figure.get_figheight() < 10
 
 

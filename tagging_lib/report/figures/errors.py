@@ -45,26 +45,31 @@ HEAT_SHARE = 0.7  # of the overlay's colour where a place speaks loudest
 
 
 @styled
-def confused_labels(shares: pd.DataFrame, title: str | None = None) -> Sheet:
+def confused_labels(shares: pd.DataFrame, missed: np.ndarray, title: str | None = None) -> Sheet:
     """What was wrongly given (columns) on photos on which a label was missed (rows): shares in [0, 1], nan without a miss.
 
-    Of a large label set the labels with the largest shares are shown; the last row and column, *no label*, stay.
+    Of a large label set those labels are shown that are confused on the most photos, because a share of one photo says
+    nothing; the last row and column, *no label*, stay.
+
+    Args:
+        shares: `errors.confused_labels`, (L + 1, L + 1).
+        missed: photos on which each label was missed, int (L,).
     """
     values = shares.to_numpy(dtype=float)
     if not np.isfinite(values).any():
         return nothing_to_show(title or "No label was missed", "There is no miss whose other answers could be shown.")
-    among = np.nan_to_num(values)[:-1, :-1]
-    largest = np.maximum(among.max(axis=0, initial=0), among.max(axis=1, initial=0))
+    photos = np.nan_to_num(values)[:-1, :-1] * missed[:, None]  # of each pair
+    largest = np.maximum(photos.max(axis=0, initial=0), photos.max(axis=1, initial=0))
     chosen = np.sort(np.argsort(-largest, kind="stable")[:MOST_LABELS])
     if title is None:
         title = "Missed labels are not replaced by others"
-        if among.max(initial=0) > 0:
-            row, column = divmod(int(among.argmax()), len(among))
+        if photos.max(initial=0) > 0:
+            row, column = divmod(int(photos.argmax()), len(photos))
             title = f"Where {quoted(shares.index[row])} is missed, {quoted(shares.columns[column])} is wrongly given on "
-            title += percent(among[row, column])
+            title += f"{percent(values[row, column])} of {missed[row]:,} photos"
     subtitle = "Of the photos on which the row's label was missed, the share to which the column's was wrongly given"
-    subtitle += and_more(len(among) - len(chosen), "with no larger share")
-    chosen = np.append(chosen, len(among))
+    subtitle += and_more(len(photos) - len(chosen), "confused on no more photos")
+    chosen = np.append(chosen, len(photos))
     return matrix(values[np.ix_(chosen, chosen)], shares.index[chosen].tolist(), title, subtitle, shares=True, rows="missed")
 
 
@@ -117,7 +122,8 @@ def label_sizes(table: pd.DataFrame, title: str | None = None) -> Sheet:
         return nothing_to_show(title or "No label has an F1", "No label is both trained on and tested.")
     if title is None:
         first, last = known.iloc[0], known.iloc[-1]
-        title = f"{quoted(first.label)} has {first.train_photos:,} training photos and F1 {first.f1:.2f}"
+        photos = "training photo" if first.train_photos == 1 else "training photos"
+        title = f"{quoted(first.label)} has {first.train_photos:,} {photos} and F1 {first.f1:.2f}"
         if len(known) > 1:
             title += f", {quoted(last.label)} {last.train_photos:,} and {last.f1:.2f}"
     few = len(known) <= NAMED_POINTS
