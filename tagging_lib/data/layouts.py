@@ -17,7 +17,8 @@ from tagging_lib.data.readers import (
     voc,
     yolo,
 )
-from tagging_lib.data.readers.photos import photos_below, unread_below
+from tagging_lib.data.readers.elsewhere import speaking_of_photos
+from tagging_lib.data.readers.photos import of_no_account, photos_below, unread_below
 from tagging_lib.data.readers.reading import GROUPINGS, LAYOUTS, Problem, Reading, ReadOptions
 from tagging_lib.errors import TaggingError
 
@@ -58,6 +59,8 @@ def find(root: Path, options: ReadOptions) -> str:
         if faults := table.fitting_tables(root, options)[1]:
             raise faults[0]
         fitting = [name for name in IMPLICIT if READERS[name].recognises(root, options)]
+        if "folders" in fitting:
+            _refuse_what_lies_elsewhere(root, options)
     if len(fitting) > 1:
         choices = " or ".join(f"--layout {name}" for name in fitting)
         raise TaggingError(f"{root} can be read as {' and as '.join(fitting)}: say {choices}")
@@ -66,13 +69,38 @@ def find(root: Path, options: ReadOptions) -> str:
     return fitting[0]
 
 
+def _refuse_what_lies_elsewhere(root: Path, options: ReadOptions) -> None:
+    """Folders' names are no labels where others lie there that are not read.
+
+    Raises:
+        TaggingError: they do; it says where.
+    """
+    if inside := _only_folder(root):
+        explicit = (name for name in LAYOUTS if name not in IMPLICIT)
+        if any(READERS[name].recognises(inside, options) for name in explicit):
+            raise TaggingError(f"{root} holds nothing but the folder {inside.name}: give {inside}")
+    if what := speaking_of_photos(root, photos_below(root)):
+        raise TaggingError(f"{root}: {what}; or say --layout folders if the folders' names are the labels")
+
+
+def _only_folder(root: Path) -> Path | None:
+    inside = [path for path in root.iterdir() if not of_no_account(path.name)]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else None
+
+
 def _nothing_found(root: Path, options: ReadOptions) -> TaggingError:
     if table.candidates(root, options):
         return table.nothing_fits(root, options)
     if not photos_below(root):
         return TaggingError(f"{root} holds no photos: give a folder or zip of photos with their labels")
-    inside = [path for path in root.iterdir() if not path.name.startswith(".")]
-    if len(inside) == 1 and inside[0].is_dir():
-        return TaggingError(f"{root} holds nothing but the folder {inside[0].name}: give {inside[0]}")
+    if inside := _only_folder(root):
+        return TaggingError(f"{root} holds nothing but the folder {inside.name}: give {inside}")
+    folders_of = folders.label_folders(photos_below(root))
+    outside = [name for name, path in folders_of.items() if not path]
+    if outside and len({path for path in folders_of.values() if path}) > 1:
+        what = f"photos that lie in no label's folder: {len(outside)}, first {outside[0]!r}"
+        return TaggingError(f"{root}: {what}: say --layout folders to pass them over, or move them into one")
+    if said := speaking_of_photos(root, photos_below(root)):
+        return TaggingError(f"{root}: {said}")
     ways = "a CSV with the columns photo,labels, or a folder for each label"
     return TaggingError(f"{root} holds photos, but no labels in a layout that is read here: add {ways}")

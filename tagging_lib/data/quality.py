@@ -8,11 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tagging_lib.data.readers.cells import BLANKS, OTHERS, USUAL, in_words, parts_of
+from tagging_lib.data.readers.cells import BLANKS, OTHERS, UNUSUAL, USUAL, in_words, parts_of
 from tagging_lib.data.readers.photos import composed, same_content
 from tagging_lib.data.readers.reading import Problem, Written, quoted
 
-NO_VALUES = frozenset(("nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--", "?", "(none)", "undefined"))
+NO_VALUES = frozenset(
+    ("nan", "none", "null", "nil", "na", "n/a", "#n/a", "<na>", "-", "--", "?", "(none)", "undefined")
+    + ("unlabeled", "unlabelled", "_unlabeled", "_unlabelled", "no label", "no labels")
+)
 OF_PROGRAMS = re.compile(r"darktable([|/].*)?$|_?digikam_|(colou?r|pick) label|geo:(lat|lon|alt)=|geotagged$", re.IGNORECASE)
 OF_DARKTABLE = frozenset(("changed", "exported"))
 SHOWN = 5  # cases of a problem
@@ -95,8 +98,9 @@ def _of_programs(counts: Collection[str]) -> list[str]:
 def suspected_joins(counts: Collection[str], written: Written, *, paths: bool = False) -> dict[str, str]:
     """The separator at which each suspicious label might be taken apart.
 
-    Suspicious is a label of which a part is a label too, or a part of another such label; of words between blanks all must be
-    labels, because names of several words are usual (`hot dog` beside `dog`). A label in brackets always is.
+    Suspicious is a label of which a part is a label too, or a part of another such label; of words between blanks, and of parts
+    between signs that names have too (`AC/DC`), all must be labels: `hot dog` is usual beside `dog`. A label in brackets always
+    is.
     """
     if written is Written.NAMES:
         return {}
@@ -119,6 +123,9 @@ def suspected_joins(counts: Collection[str], written: Written, *, paths: bool = 
         words = [_folded(word) for word in parts_of(label, BLANKS)]
         if len(words) > 1 and all(word in known for word in words):
             found.setdefault(label, BLANKS)
+        for sign in UNUSUAL:
+            if sign in label and len(each := parts_of(label, sign)) > 1 and all(_folded(part) in known for part in each):
+                found.setdefault(label, sign)
         if label[:1] in ("[", "{") or label[-1:] in ("]", "}"):
             found.setdefault(label, ",")
     return found

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 USUAL = ";"
 OTHERS = ("|", ",", "#", "\t", "\n")
+# Never believed by themselves: they are part of names (`AC/DC`, `black & white`), too.
+UNUSUAL = ("/", "+", "&", "、", "，", "；", ":", "·", "~", "^", "\\", " and ", " - ")
 BLANKS = " "
 WHOLE = "none"  # a cell is one label
 LISTS = "[]"
@@ -115,6 +117,21 @@ def entries_of(value: object) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))
 
 
+def are_vectors(values: Iterable[object]) -> bool:
+    """Whether all cells are lists of 0 and 1 of one length, which tell of labels by their places.
+
+    >>> are_vectors(["[0, 1]", "[1, 1]"]), are_vectors([[1, 0], [0, 1]]), are_vectors(["0 1 1", "1 0 0"]), are_vectors(["[1]"])
+    (True, True, True, False)
+    """
+    lengths = set()
+    for value in values:
+        entries = re.findall(r"[^\s,\[\](){}'\"]+", value) if isinstance(value, str) else value
+        if not isinstance(entries, list) or not {str(entry) for entry in entries} <= {"0", "1", "0.0", "1.0"}:
+            return False
+        lengths.add(len(entries))
+    return len(lengths) == 1 and lengths.pop() > 1
+
+
 def separator_of(cells: Iterable[str], stated: str = "", *, several: bool = True) -> tuple[str, Suspicion | None]:
     """The separator of a column, and a suspicion where the cells suggest another one that they do not confirm.
 
@@ -152,6 +169,8 @@ def _blanks_or_none(cells: list[str], several: bool) -> tuple[str, Suspicion | N
     holding = [cell for cell in cells if len(words[cell]) > 1]
     if not holding:
         return USUAL, None
+    if all(word.isdigit() for cell in cells for word in words[cell]):  # numbers of labels, of which no name has several
+        return (BLANKS, None) if several else (USUAL, Suspicion(holding[0], BLANKS))
     count = Counter(word for cell in cells for word in words[cell])
     first = {words[cell][0] for cell in cells}
     later = {word for cell in cells for word in words[cell][1:]}
@@ -165,4 +184,6 @@ def _blanks_or_none(cells: list[str], several: bool) -> tuple[str, Suspicion | N
     if several and suspect is None:
         mostly = 2 * len(holding) > len(cells) and any(count[word] > 1 for cell in holding for word in words[cell])
         suspect = repeated[0] if repeated else holding[0] if mostly else None
-    return USUAL, Suspicion(suspect, BLANKS) if suspect else None
+    if suspect is None:
+        return USUAL, None
+    return USUAL, Suspicion(suspect, next((sign for sign in UNUSUAL if f" {sign.strip()} " in suspect), BLANKS))

@@ -23,9 +23,13 @@ LABELS_NAMES = (
 )
 LABELS_ENDS = ("_labels", "_tags", "_keywords", "_categories")  # Finding Labels
 PHOTO_WORDS = frozenset(("image", "photo", "picture", "file", "filename", "img"))  # Image Index
-LABEL_NAMES = ("label", "tag", "keyword", "category", "class", "class_name", "species", "target")
+LABEL_NAMES = (
+    *("label", "tag", "keyword", "category", "class", "class_name", "species", "target"),
+    *("labelname", "label_name", "genre", "choice"),
+)
 SPLIT_NAMES = ("split", "ml_use", "is_valid", "subset", "partition", "part", "dataset", "set", "phase")
 BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
+OBJECTS = frozenset(("xmin", "x_min", "bbox", "confidence"))  # columns of tables with a line for each object or label
 INDEX = re.compile(r"\s*$|unnamed", re.IGNORECASE)  # how pandas writes a column of row numbers
 SAMPLE_ROWS = 200
 Find = Callable[[str], Sequence[str]]
@@ -33,15 +37,25 @@ Find = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True)
 class Columns:
-    """Positions of the columns; several label columns hold 0 and 1."""
+    """Positions of the columns; several label columns hold 0 and 1.
+
+    Attributes:
+        several: a cell may hold several labels, by the column's name.
+        signed: 1 and -1 stand for 1 and 0.
+        long: a photo has a line for each of its labels, or of its objects.
+        sure: where that is so, a column of how sure a label is; 0 says that the photo lacks it.
+    """
 
     photo: int
     labels: tuple[int, ...]
     one_hot: bool
     split: int | None = None
     group: int | None = None
-    several: bool = True  # labels in a cell, by the column's name
+    several: bool = True
     passed_over: tuple[str, ...] = ()
+    signed: bool = False
+    long: bool = False
+    sure: int | None = None
 
 
 def plain(name: str) -> str:
@@ -88,17 +102,28 @@ def find_columns(
         listed = " and ".join(header[place] for place in known)
         raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --read label_column=NAME")
     places = [place for place, name in enumerate(header) if place not in (photo, split, group) and not INDEX.match(name)]
-    binary_places = [place for place in places if _is_binary(rows, place, len(header))]
+    columns = {place: [row[place] for row in rows if len(row) == len(header)] for place in places}
+    binary_places = [place for place in places if _is_binary(columns[place])]
     # One of several columns of 0 and 1 is a label, even if it is called `target`.
     if known and not (known[0] in binary_places and len(binary_places) > 1):
-        return Columns(photo, (known[0],), False, split, group, names[known[0]] not in LABEL_NAMES)
+        single = names[known[0]] in LABEL_NAMES
+        sure = names.index("confidence") if "confidence" in names else None
+        long = single and not OBJECTS.isdisjoint(names)
+        return Columns(photo, (known[0],), False, split, group, not single, long=long, sure=sure if long else None)
     if not binary_places:
         return None
+    if len(binary_places) < len(places) and (len(binary_places) == 1 or 2 * len(binary_places) < len(places)):
+        what = f"only {', '.join(header[place] for place in binary_places)} of the columns {', '.join(header)} are of 0 and 1"
+        fix = "name those of labels with --read label_column=NAME, several joined by commas"
+        raise TaggingError(f"{table} line 1: {what}: {fix}")
     labels = [header[place] for place in binary_places]
     if again := [label for label in labels if labels.count(label) > 1]:
         raise TaggingError(f"{table} line 1: the label {again[0]!r} has several columns: keep one, or name them apart")
     passed_over = tuple(header[place] for place in places if place not in binary_places)
-    return Columns(photo, tuple(binary_places), True, split, group, passed_over=passed_over)
+    values = {str(value).strip() for place in binary_places for value in columns[place]}
+    return Columns(
+        photo, tuple(binary_places), True, split, group, passed_over=passed_over, signed="-1" in values and values <= {"1", "-1"}
+    )
 
 
 def _photo(
@@ -140,7 +165,18 @@ def given_part(column: str, value: object) -> str | None:
     return part_of(str(value))
 
 
-def _is_binary(rows: Sequence[Sequence[object]], place: int, fields: int) -> bool:
-    """Whether the column is mostly 0 and 1: a stray value is a problem for the reader to name, not another sort of column."""
-    values = [row[place] for row in rows if len(row) == fields]
-    return 2 * sum(binary(value) is not None for value in values) > len(values)
+def _is_binary(values: Sequence[object]) -> bool:
+    """Whether the column is of 0 and 1 by what it holds.
+
+    A stray value, a blank, a share or a cross is a problem for the reader to name, not another sort of column.
+    """
+    written = [text for value in values if value is not None and (text := str(value).strip().lower())]
+    known = sum(binary(text) is not None for text in written)
+    return 2 * known > len(written) or (bool(written) and all(map(_stands_for_binary, written)))
+
+
+def _stands_for_binary(text: str) -> bool:
+    try:
+        return -1 <= float(text) <= 1
+    except ValueError:
+        return text in ("x", "y", "n", "✓", "✔") or binary(text) is not None

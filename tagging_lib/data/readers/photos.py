@@ -32,6 +32,18 @@ NUMBERED = re.compile(r"im([0-9]{1,18})")
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
+OF_NO_ACCOUNT = re.compile(r"\.|__macosx$|thumbs\.db$|desktop\.ini$|(readme|licen[cs]e|copying)\b", re.IGNORECASE)
+
+
+def of_no_account(name: str) -> bool:
+    """Whether a file or folder is hidden, a system's own, or a text about the others.
+
+    >>> [of_no_account(name) for name in ("__MACOSX", "README.roboflow.txt", "labels.csv")]
+    [True, True, False]
+    """
+    return OF_NO_ACCOUNT.match(name) is not None
+
+
 def natural(name: str) -> list[tuple[int, int, str]]:
     """A sort key that puts photo 9 before photo 10."""
     return [(0, int(part), part) if NUMBER.fullmatch(part) else (1, 0, part) for part in re.split(r"([0-9]+)", name)]

@@ -22,7 +22,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PART_WORDS = {
     **dict.fromkeys(("train", "training", "train_set"), TRAIN),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "test_set"), TEST),
+    **dict.fromkeys(("test", "testing", "test_set", "evaluation"), TEST),
 }
 
 
@@ -90,12 +90,17 @@ class Problems(list[Problem]):
 def photo_named(finder: PhotoFinder, written: str, below: str, where: str, problems: Problems) -> str | None:
     """The photo that a name in a file means; a name that means none, or several, is a fatal problem.
 
-    Of the absolute path or address that another machine wrote, the last part is looked for.
+    Of the absolute path or address that another machine wrote, its longest end that is here is looked for.
     """
     bare = PurePosixPath(written.replace("\\", "/"))
-    remote = bare.is_absolute() or re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:", written)
-    name = bare.name if remote else written
-    found = finder.find(name, below) if name else []
+    name, found = written, []
+    if bare.is_absolute() or re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:", written):
+        for start in range(1, len(bare.parts)):
+            name = PurePosixPath(*bare.parts[start:]).as_posix()
+            if found := finder.find(name, below):
+                break
+    elif name:
+        found = finder.find(name, below)
     if len(found) == 1:
         return found[0]
     if found:

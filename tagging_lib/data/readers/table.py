@@ -61,19 +61,18 @@ def _part_of_table(table: Table) -> str | None:
 
 
 def candidates(root: Path, options: ReadOptions) -> list[Path]:
-    """Tables in the folder; where there is none, those in folders that are named like parts of a split."""
+    """Tables in the folder, then those in folders that are named like parts of a split."""
     if options.table:
         if not (root / options.table).is_file():
             raise TaggingError(f"{root / options.table} does not exist: give the table's name, as it is in {root}")
         return [root / options.table]
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and part_of(path.name))]
-    found = [
+    return [
         path
         for folder in folders
         for path in sorted(folder.iterdir())
         if suffix_of(path.name) in TEXT + PARQUET and path.stem.lower() != METADATA and path.name[0] != "." and path.is_file()
     ]
-    return [path for path in found if path.parent == root] or found
 
 
 def fitting_tables(
@@ -83,7 +82,13 @@ def fitting_tables(
 
     Parquet files are only opened where no table of text fits.
     """
-    paths = candidates(root, options) if paths is None else paths
+    if paths is None:
+        paths = candidates(root, options)
+        beside = [path for path in paths if path.parent == root]
+        if beside and not options.table:  # a list of classes beside the tables of the parts hides none of them
+            found = fitting_tables(root, options, finder, beside)
+            inside = [path for path in paths if path.parent != root]
+            return found if found[0] or found[1] or not inside else fitting_tables(root, options, finder, inside)
     fitting: list[tuple[Table, Columns]] = []
     faults: list[TaggingError] = []
     for suffixes in (TEXT, PARQUET):
@@ -149,7 +154,7 @@ def read_tables(
     labels: list[str] = []
     ways, written = [], Written.NAMES
     for table, columns in tables:
-        labels_of, way, kind = _labels(table, columns, options, problems)
+        labels_of, way, kind = _labels(table, columns, options, problems, _texts(tables, table, columns))
         written = kind if written is Written.NAMES else written
         ways.append((f"{_below(root, table)}/".lstrip("/") + table.path.name, f"photos by {table.header[columns.photo]}, {way}"))
         if columns.one_hot:
@@ -162,8 +167,12 @@ def read_tables(
             found = labels_of(row)
             if found is None:
                 continue
+            if columns.sure is not None and _is_zero(table.rows[row][columns.sure]):
+                found = set()
             if photo not in carried:
                 carried[photo] = found
+            elif columns.long:
+                carried[photo] |= found
             elif carried[photo] == found:
                 problems.add("twice", Problem(table.where(row), f"{photo!r} is listed twice", "it counts once"))
             else:
@@ -215,8 +224,20 @@ def _part(table: Table, columns: Columns, row: int, problems: Problems) -> str |
     return part
 
 
+def _texts(tables: Sequence[tuple[Table, Columns]], table: Table, columns: Columns) -> list[str]:
+    """The cells of the labels' column in this table and, because one hand wrote them, in all others that have it."""
+    name = plain(table.header[columns.labels[0]])
+    return [
+        fields[of.labels[0]].strip()
+        for other, of in tables
+        if not of.one_hot and plain(other.header[of.labels[0]]) == name
+        for fields in other.rows
+        if len(fields) == len(other.header) and isinstance(fields[of.labels[0]], str)
+    ]
+
+
 def _labels(
-    table: Table, columns: Columns, options: ReadOptions, problems: Problems
+    table: Table, columns: Columns, options: ReadOptions, problems: Problems, texts: list[str]
 ) -> tuple[Callable[[int], set[str] | None], str, Written]:
     """A function that gives the labels of a row, or None where it names a problem; how they stand there, in words and kind."""
     if columns.one_hot:
@@ -227,10 +248,13 @@ def _labels(
         )
     (place,) = columns.labels
     column = table.header[place]
-    texts = [fields[place] for fields in table.rows if len(fields) == len(table.header) and isinstance(fields[place], str)]
-    separator, suspicion = cells.separator_of((text.strip() for text in texts), options.separator, several=columns.several)
+    every = "a line for each label of a photo, in " if columns.long else ""
+    separator, suspicion = cells.separator_of(texts, options.separator, several=columns.several)
     if suspicion is not None:
         problems.append(_suspicious(table, place, suspicion))
+    if cells.are_vectors(fields[place] for fields in table.rows if len(fields) == len(table.header)):
+        what = f"column {column} holds rows of 0 and 1 in place of labels"
+        problems.append(Problem(table.where(0), what, "write a column for each label, or the labels' names", True))
 
     def labels_of(row: int) -> set[str] | None:
         value: Any = table.rows[row][place]
@@ -246,15 +270,16 @@ def _labels(
 
     if not texts or separator == cells.LISTS:
         return labels_of, f"lists of labels in {column}", Written.ENTRIES
-    kind = Written.NAMES if options.separator else Written.CELLS
+    # A separator that the user states may be right of most cells and wrong of some.
+    kind = Written.NAMES if separator == cells.WHOLE else Written.ENTRIES if options.separator else Written.CELLS
     if separator == cells.WHOLE or not any(separator in text for text in texts):
-        return labels_of, f"one label a cell of {column}", kind
+        return labels_of, f"{every}{column}" if every else f"one label a cell of {column}", kind
     return labels_of, f"labels in {column} separated by {cells.in_words(separator)}", kind
 
 
 def _suspicious(table: Table, place: int, suspicion: cells.Suspicion) -> Problem:
     whole = (row for row, fields in enumerate(table.rows) if len(fields) == len(table.header))
-    row = next(row for row in whole if str(table.rows[row][place]).strip() == suspicion.cell)
+    row = next((row for row in whole if str(table.rows[row][place]).strip() == suspicion.cell), 0)  # or it is another table's
     where, shown = f"{table.where(row)} column {table.header[place]}", repr(suspicion.cell[:60])
     if suspicion.separator == cells.LISTS:
         return Problem(where, f"{shown} looks like a list, other rows do not", "write the labels of all rows in one way", True)
@@ -263,10 +288,18 @@ def _suspicious(table: Table, place: int, suspicion: cells.Suspicion) -> Problem
     return Problem(where, what, fix, True)
 
 
+def _is_zero(value: object) -> bool:
+    try:
+        return float(str(value)) == 0
+    except ValueError:
+        return False
+
+
 def _one_hot(table: Table, columns: Columns, row: int, problems: Problems) -> set[str] | None:
     found = set()
     for place in columns.labels:
-        value = binary(table.rows[row][place])
+        written = table.rows[row][place]
+        value = 0 if columns.signed and str(written).strip() == "-1" else binary(written)
         if value is None:
             what = f"column {table.header[place]}: {str(table.rows[row][place])[:40]!r} is neither 0 nor 1"
             problems.add("binary", Problem(table.where(row), what, "write 0 or 1", True))

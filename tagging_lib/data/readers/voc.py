@@ -6,6 +6,7 @@ carries it here. The same objects are in the XML files.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tagging_lib.data.readers import documents
@@ -62,7 +63,7 @@ def _xml_files(root: Path, most: int | None = None) -> list[Path]:
     """XML files whose root element is `annotation`, in natural order; with `most` no more than that are looked for."""
     found = []
     for name in sorted((name for name in files_below(root) if suffix_of(name) == ".xml"), key=natural):
-        if b"<annotation" in head_of(root / name, HEAD):
+        if re.search(rb"<annotation[\s>]", head_of(root / name, HEAD)):
             found.append(root / name)
         if len(found) == most:
             break
