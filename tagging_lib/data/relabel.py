@@ -59,12 +59,14 @@ def read_table(path: str | Path) -> Relabelling:
         raise TaggingError(f"{path} line 1: the columns are {','.join(header)[:80]!r}: name them label,becomes")
     places = [header.index(name) for name in COLUMNS]
     becomes: dict[str, tuple[str, ...]] = {}
+    known = {fields[places[0]] for fields in table.rows if len(fields) == len(header)} - {""}
     for row, fields in enumerate(table.rows):
         if len(fields) != len(header):
             what = f"has {len(fields)} fields where the header has {len(header)}"
             raise TaggingError(f"{path} line {table.lines[row]}: {what}: put a label with a comma into quotes")
         label, target = (fields[place] for place in places)
-        targets = (label,) if target == label else tuple(parts_of(target, USUAL))
+        # A label that is there is taken whole, whatever signs are in it.
+        targets = (target,) if target in known else tuple(parts_of(target, USUAL))
         if becomes.setdefault(label, targets) != targets:
             raise TaggingError(f"{path} line {table.lines[row]}: {label!r} becomes something else in an earlier line: keep one")
     return Relabelling(path, becomes)

@@ -23,6 +23,7 @@ UNUSUAL = ("/", "+", "&", "、", "，", "；", ":", "·", "~", "^", "\\", " and 
 BLANKS = " "
 WHOLE = "none"  # a cell is one label
 LISTS = "[]"
+CHOICES = '{"choices"'  # as Label Studio's CSV has several; one stands by itself
 STATED = {"tab": "\t", "newline": "\n", "space": " ", "blank": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 IN_WORDS = {BLANKS: "blanks", "\t": "tabs", "\n": "line breaks", LISTS: "lists"}
 NUMPY_LIST = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")(?:\s+(?:'[^']*'|"[^"]*"))+\s*\]""")
@@ -63,6 +64,13 @@ def labels_of(cell: str, separator: str) -> list[str]:
     """
     if separator == LISTS:
         return parse_list(cell) if cell else []
+    if separator == CHOICES and cell.startswith(CHOICES):
+        try:
+            return entries_of(json.loads(cell)["choices"])
+        except (ValueError, KeyError) as error:
+            raise ValueError("is no list of choices") from error
+    if separator == CHOICES:
+        return [cell] if cell else []
     if separator == WHOLE:
         return [cell] if cell else []
     return parts_of(cell, separator)
@@ -142,6 +150,8 @@ def separator_of(cells: Iterable[str], stated: str = "", *, several: bool = True
         return STATED.get(stated, stated), None
     cells = Counter(cell for cell in cells if cell)
     lists = [cell for cell in cells if looks_like_list(cell)]
+    if lists and all(cell.startswith(CHOICES) for cell in lists):
+        return CHOICES, None
     if lists:
         return LISTS if len(lists) == len(cells) else USUAL, None if len(lists) == len(cells) else Suspicion(lists[0], LISTS)
     holding = {sign: [cell for cell in cells if len(parts_of(cell, sign)) > 1] for sign in (USUAL, *OTHERS)}

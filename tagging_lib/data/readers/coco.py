@@ -67,7 +67,11 @@ def read(root: Path, options: ReadOptions) -> Reading:
             name = _field(path, image, "file_name", f"images[{place}]")
             photo = photo_named(finder, str(name), below, where, problems)
             if photo is not None:
-                carried.setdefault(photo, set()).update(labels_of.get(_field(path, image, "id", f"images[{place}]"), ()))
+                found = set(labels_of.get(_field(path, image, "id", f"images[{place}]"), ()))
+                if found and carried.get(photo, found) != found:
+                    fix = "they are joined; remove a file that is out of date"
+                    problems.add("joined", Problem(where, f"{photo!r} has other labels in another place", fix))
+                carried.setdefault(photo, set()).update(found)
                 if parts.setdefault(photo, part) != part:
                     what = f"{photo!r} is in another part of the split, too"
                     problems.add("parts", Problem(where, what, "its first part counts"))

@@ -15,6 +15,7 @@ from tagging_lib.errors import TaggingError
 
 HEAD = 1 << 16  # bytes in which the first task stands
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploaded photos
+LONGEST_CHOICE = 40  # letters
 SHORT_FIELDS = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"))
 
 
@@ -110,16 +111,19 @@ def _choices(entry: Any) -> Iterable[tuple[str, str]]:
 def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOptions) -> list[str]:
     """The fields of JSON-MIN that hold choices: those that do so as lists somewhere, else the only field of text."""
     if options.label_column:
-        return [options.label_column]
+        return [name.strip() for name in options.label_column.split(",")]
     listed = {name for task in tasks for name, value in task.items() if isinstance(value, dict) and "choices" in value}
-    if listed:
-        return sorted(listed)
-    texts = {name for task in tasks for name, value in task.items() if isinstance(value, str)} - SHORT_FIELDS
+    texts = {name for task in tasks for name, value in task.items() if isinstance(value, str)} - SHORT_FIELDS - listed
     texts -= {name for name in texts if any(suffix_of(_last(str(task.get(name, "")))) in SUFFIXES for task in tasks)}
-    if len(texts) != 1:
-        names = quoted(sorted(texts))
-        raise TaggingError(f"{path}: the fields {names} could hold the choice: name one with --read label_column=NAME")
-    return sorted(texts)
+    if listed:  # beside them, what is as short as a choice may be one: a control of which nobody chose two
+        texts = {name for name in texts if all(len(str(task.get(name, ""))) <= LONGEST_CHOICE for task in tasks)}
+    if not listed and not texts:
+        raise TaggingError(f"{path}: no field holds a choice: export choices, or boxes as the full JSON")
+    if len(listed | texts) != 1 and texts:
+        names = quoted(sorted(listed | texts))
+        fix = "name those that do with --read label_column=NAME, several joined by commas"
+        raise TaggingError(f"{path}: the fields {names} could hold the choice: {fix}")
+    return sorted(listed | texts)
 
 
 def _short_annotations(task: dict[str, Any], controls: Iterable[str]) -> list[Answer]:

@@ -14,12 +14,12 @@ from tagging_lib.errors import TaggingError
 
 
 def recognises(root: Path, options: ReadOptions) -> bool:
-    """Whether there is a folder `annotations` that is not one of JSON or XML files, which other layouts have."""
+    """Whether there is a folder `annotations` of text files, or of nothing yet; other layouts have one of other files."""
     folder = root / "annotations"
     if not folder.is_dir():
         return False
     suffixes = {suffix_of(entry.name) for entry in os.scandir(folder)}
-    return ".txt" in suffixes or not suffixes & {".json", ".xml"}
+    return ".txt" in suffixes or not suffixes - {""}
 
 
 def read(root: Path, options: ReadOptions) -> Reading:

@@ -268,7 +268,7 @@ def _labels(
             problems.add("list", Problem(table.where(row), what, "write it like the other rows", True))
             return None
 
-    if not texts or separator == cells.LISTS:
+    if not texts or separator in (cells.LISTS, cells.CHOICES):
         return labels_of, f"lists of labels in {column}", Written.ENTRIES
     # A separator that the user states may be right of most cells and wrong of some.
     kind = Written.NAMES if separator == cells.WHOLE else Written.ENTRIES if options.separator else Written.CELLS
