@@ -74,6 +74,15 @@ def test_a_node_that_sees_or_has_something_else_is_named(cluster, tmp_path):
         cluster.check(tmp_path, tmp_path, [], {"torch": "0.1"})
 
 
+def test_a_node_that_dies_while_it_is_asked_stops_nothing(cluster, tmp_path, monkeypatch, caplog):
+    living = cluster.nodes()
+    dead = living[0] | {"NodeID": "a" * len(living[0]["NodeID"]), "NodeManagerHostname": "gone"}
+    seen = iter([[*living, dead], living, living])
+    monkeypatch.setattr(Cluster, "nodes", lambda self: next(seen))
+    cluster.check(tmp_path, tmp_path, [], {})
+    assert "node gone of the cluster has died; the others go on" in caplog.text
+
+
 def test_what_each_job_gets(monkeypatch):
     def of(*nodes):
         monkeypatch.setattr(Cluster, "nodes", lambda self: [{"Resources": node} for node in nodes])

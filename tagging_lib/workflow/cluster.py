@@ -128,7 +128,7 @@ class Cluster:
         return max(1, int(sum(each)))
 
     def check(self, folder: Path, shared: Path, paths: Collection[str], versions: Mapping[str, str]) -> None:
-        """Every node has this library in this version, and sees the same files.
+        """Every node has this library in this version, and sees the same files; one that dies meanwhile is nobody's fault.
 
         Args:
             folder: that commands start in.
@@ -158,6 +158,9 @@ class Cluster:
                     lacks = ray.get(reference)
                 except ray.exceptions.RayError as error:
                     lacks = _words(error)
+                    if node["NodeID"] not in {living["NodeID"] for living in self.nodes()}:
+                        logger.warning("node %s of the cluster has died; the others go on", name)
+                        lacks = ""
                 if lacks:
                     raise TaggingError(f"node {name} of the cluster {lacks}")
         finally:
