@@ -173,3 +173,12 @@ def test_annotations_of_cvat_are_not_taken_for_voc(tmp_path):
 def test_words_for_no_label_are_told(tmp_path):
     found = check(photos(tmp_path, "_unlabeled/1.png", "cat/2.png", "dog/3.png"))
     assert any("stand for no value: '_unlabeled'" in str(problem) for problem in found)
+
+
+def test_kaggles_sample_of_answers_holds_no_labels(tmp_path):
+    photos(tmp_path, "train/1.png", "train/2.png", "test/3.png")
+    write(tmp_path / "train.csv", "image_name,tags\n1,sea;dog\n2,sea\n")
+    write(tmp_path / "sample_submission.csv", "image_name,tags\n3,sea\n")
+    corpus = Corpus.open(tmp_path)
+    assert labels_of(corpus) == {"train/1.png": ["dog", "sea"], "train/2.png": ["sea"]}
+    assert any(problem.where == "sample_submission.csv" and problem.level == "note" for problem in corpus.problems)

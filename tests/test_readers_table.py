@@ -283,8 +283,8 @@ def test_parquet_is_read_and_a_damaged_file_is_named(tmp_path):
 
 def test_of_several_tables_one_is_named(tmp_path):
     corpus_of(tmp_path, "photo,labels\na.jpg,sea\n")
-    (tmp_path / "sample_submission.csv").write_text("photo,labels\na.jpg,dog\n")
-    with pytest.raises(TaggingError, match=r"several tables .*sample_submission\.csv, tags\.csv\): .* --read table=NAME"):
+    (tmp_path / "answers.csv").write_text("photo,labels\na.jpg,dog\n")
+    with pytest.raises(TaggingError, match=r"several tables .*answers\.csv, tags\.csv\): .* --read table=NAME"):
         Corpus.open(tmp_path)
     assert Corpus.open(tmp_path, options=ReadOptions(table="tags.csv")).labels == ("sea",)
     with pytest.raises(TaggingError, match=r"none\.csv does not exist"):

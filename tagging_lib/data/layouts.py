@@ -43,6 +43,10 @@ def read(root: Path, options: ReadOptions) -> tuple[str, Reading]:
     if left := [] if options.corrections else table.corrections_in(root):
         idle = Problem(left[0].name, "is a file of corrections, which is not applied", "give it as --corrections, or ignore this")
         reading = replace(reading, problems=(*reading.problems, idle))
+    if layout == "table" and not options.table and (samples := sorted(root.glob(f"{table.SUBMISSION}*"))):
+        what = "shows how answers are written, and holds no labels"
+        sample = Problem(samples[0].name, what, "say --read table=NAME if it does")
+        reading = replace(reading, problems=(*reading.problems, sample))
     unread = unread_below(root)
     if unread:
         passed_over = Problem(root.name, unread, "convert them to JPEG or TIFF; until then they are passed over")

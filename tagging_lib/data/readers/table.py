@@ -27,6 +27,7 @@ from tagging_lib.data.readers.rows import CORRECTIONS, PARQUET, TEXT, Table, loa
 from tagging_lib.errors import TaggingError
 
 METADATA = "metadata"  # tables of this name are Hugging Face's
+SUBMISSION = "sample_submission"  # and those whose name begins so show what answers to Kaggle look like, and are no labels
 
 
 def recognises(root: Path, options: ReadOptions) -> bool:
@@ -71,8 +72,12 @@ def candidates(root: Path, options: ReadOptions) -> list[Path]:
         path
         for folder in folders
         for path in sorted(folder.iterdir())
-        if suffix_of(path.name) in TEXT + PARQUET and path.stem.lower() != METADATA and path.name[0] != "." and path.is_file()
+        if suffix_of(path.name) in TEXT + PARQUET and path.is_file() and _may_hold_labels(path.stem.lower())
     ]
+
+
+def _may_hold_labels(stem: str) -> bool:
+    return stem != METADATA and not stem.startswith((SUBMISSION, "."))
 
 
 def fitting_tables(
