@@ -182,3 +182,61 @@ def test_kaggles_sample_of_answers_holds_no_labels(tmp_path):
     corpus = Corpus.open(tmp_path)
     assert labels_of(corpus) == {"train/1.png": ["dog", "sea"], "train/2.png": ["sea"]}
     assert any(problem.where == "sample_submission.csv" and problem.level == "note" for problem in corpus.problems)
+
+
+# Which photo a line means
+
+
+@pytest.mark.parametrize(
+    ("header", "start"),
+    [
+        ("id,filepath,tags", "/home/bob/photos/"),
+        ("id,image,tags", "https://example.org/p/"),
+        ("id,image_url,tags", "https://example.org/p/"),
+        ("id,image,tags", "/data/upload/1/0123abcd-"),
+    ],
+)
+def test_a_number_is_no_photo_where_another_column_holds_paths(header, start, tmp_path):
+    lines = [f"{number + 1},{start}{number}.png,{label}" for number, label in enumerate(("sea", "dog", "sky"))]
+    corpus = Corpus.open(table(tmp_path, "\n".join([header, *lines]), "0.png", "1.png", "2.png"))
+    assert labels_of(corpus) == {"0.png": ["sea"], "1.png": ["dog"], "2.png": ["sky"]}
+
+
+def test_a_photo_that_is_missing_is_not_replaced_by_one_of_that_name_in_another_part(tmp_path):
+    photos(tmp_path, "train/1.png", "test/1.png", "test/3.png")
+    hugging_face, kaggle = "file_name,tags\n1.png,sea\n3.png,dog\n", "photo,tags\n1,sea\n3,dog\n"
+    for place, content in (("train/metadata.csv", hugging_face), ("train.csv", kaggle)):
+        path = write(tmp_path / place, content)
+        with pytest.raises(TaggingError, match=r"'3(\.png)?' is no photo here"):
+            Corpus.open(tmp_path)
+        path.unlink()
+
+
+def test_a_path_of_another_machine_means_no_photo_of_another_folder(tmp_path):
+    with pytest.raises(TaggingError, match=r"'/data/cats/1\.png' is no photo here \(there is 'dogs/1\.png'\)"):
+        Corpus.open(table(tmp_path, "photo,labels\n/data/cats/1.png,cat\n", "dogs/1.png", "cats/2.png"))
+
+
+def test_addresses_and_colons_in_names(tmp_path):
+    content = "photo,labels\nhttps://example.org/my%20photo.png?w=3,sea\nIMG:1.png,dog\n"
+    corpus = Corpus.open(table(tmp_path, content, "my photo.png", "IMG:1.png"))
+    assert labels_of(corpus) == {"IMG:1.png": ["dog"], "my photo.png": ["sea"]}
+
+
+def test_a_label_called_split_is_one(tmp_path):
+    corpus = Corpus.open(table(tmp_path, "image,tree,split\n1.png,1,0\n2.png,0,1\n3.png,1,1\n"))
+    assert corpus.labels == ("split", "tree") and corpus.parts == ()
+
+
+def test_a_photo_in_two_parts_is_told(tmp_path):
+    photos(tmp_path, "a.png", "b.png")
+    write(tmp_path / "train.csv", "photo,labels\na.png,sea\nb.png,sea\n")
+    write(tmp_path / "test.csv", "photo,labels\na.png,sea\n")
+    assert any("'a.png' is in another part of the split" in str(problem) and problem.wrong for problem in check(tmp_path))
+
+
+def test_a_list_of_joint_labels_behind_paths_of_folders_is_told(tmp_path):
+    photos(tmp_path, "images/banded/b_1.png", "images/grid/g_1.png")
+    write(tmp_path / "labels/joint.txt", "banded/b_1.png banded striped\ngrid/g_1.png grid\n")
+    with pytest.raises(TaggingError, match=r"labels/joint\.txt names photos of this folder"):
+        Corpus.open(tmp_path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tagging_lib.data.readers.photos import SUFFIXES, suffix_of
 from tagging_lib.data.readers.reading import GROUPINGS, TRAIN, VALIDATION, ReadOptions, part_of
 from tagging_lib.errors import TaggingError
 
@@ -14,8 +15,10 @@ PHOTO_NAMES = (
     *("photo", "image", "file", "filename", "file_name", "fname", "image_name", "photo_name", "img_name"),
     *("image_file", "photo_file", "path", "filepath", "file_path", "image_path", "img_path", "photo_path"),
     *("img", "picture", "pic", "source_file"),
-    *("image_id", "photo_id", "img_id", "imageid", "id", "uuid", "image_uri", "uri"),
+    *("image_url", "photo_url", "image_link", "image_uri", "url", "uri"),
+    *("image_id", "photo_id", "img_id", "imageid", "id", "uuid"),
 )
+IDS = frozenset(PHOTO_NAMES[-6:])  # numbers that may be a photo's name, or anything's
 # These names and ends promise several labels a cell, those of `LABEL_NAMES` one.
 LABELS_NAMES = (
     *("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts"),
@@ -136,11 +139,20 @@ def _photo(
         return sum(len(find(str(row[place]))) == 1 for row in rows[:SAMPLE_ROWS] if place < len(row))
 
     known = [names.index(name) for name in PHOTO_NAMES if name in names]
+    files = [place for place in range(len(names)) if _holds_file_names(rows, place)]
+    if files and known and all(names[place] in IDS for place in known if place not in files):
+        known = [place for place in known if place in files] or files
     if not known:  # a name that only sounds like one must prove it
         known = [place for place, name in enumerate(names) if PHOTO_WORDS & set(name.split("_")) and hits(place)]
     if len(known) < 2:
         return known[0] if known else None
     return max(known, key=hits)  # the first of equals, in the order of the names
+
+
+def _holds_file_names(rows: Sequence[Sequence[object]], place: int) -> bool:
+    """Whether most values end as names of photos do, behind whatever path or address."""
+    values = [str(row[place]).partition("?")[0] for row in rows[:SAMPLE_ROWS] if place < len(row)]
+    return 2 * sum(suffix_of(value) in SUFFIXES for value in values) > len(values)
 
 
 def _named(table: Path, names: list[str], wanted: str, what: str) -> int:
@@ -151,9 +163,9 @@ def _named(table: Path, names: list[str], wanted: str, what: str) -> int:
 
 def _is_split(name: str, names: list[str], rows: Sequence[Sequence[object]]) -> bool:
     """A column of a plain name, such as `set`, must hold parts; `split` and its like may hold what it wants."""
-    if name in ("split", "ml_use", "is_valid"):
-        return True
     values = {str(row[names.index(name)]).strip() for row in rows if len(row) == len(names)}
+    if name in ("ml_use", "is_valid") or (name == "split" and any(given_part(name, value) for value in values)):
+        return True
     return bool(values) and all(given_part(name, value) for value in values if value)
 
 

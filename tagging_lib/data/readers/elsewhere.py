@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from tagging_lib.data.readers.columns import SAMPLE_ROWS
 from tagging_lib.data.readers.photos import PhotoFinder, files_below, head_of, natural, of_no_account, suffix_of
+from tagging_lib.data.readers.reading import part_of
 from tagging_lib.data.readers.rows import PARQUET, TEXT, load
 from tagging_lib.errors import TaggingError
 
@@ -29,8 +31,10 @@ def speaking_of_photos(root: Path, names: Collection[str]) -> str | None:
     finder = PhotoFinder(root)
     by_name = {PurePosixPath(name).name: PurePosixPath(name).parent.name for name in names}
     for name in [name for name in found if suffix_of(name) in TEXT + PARQUET][:LOOKED_AT]:
-        listed = suffix_of(name) in TEXT and _names_one(_head(root / name), by_name, listed=True)
-        if _table_says_more(root / name, finder) or listed:
+        says_more = _table_says_more(root / name, finder)
+        if says_more is None and suffix_of(name) in TEXT:
+            says_more = _names_one(_head(root / name), by_name, listed=True)
+        if says_more:
             return f"{name} names photos of this folder and is not read: say --read table={name} and name its columns {COLUMNS}"
     stems = {name.rpartition(".")[0] for name in names}
     for name in [name for name in found if suffix_of(name) in TEXTS][:LOOKED_AT]:
@@ -46,30 +50,38 @@ def _head(path: Path) -> str:
 
 
 def _names_one(text: str, by_name: dict[str, str], listed: bool) -> bool:
-    """Whether a photo's name stands in the text; in a list (`listed`), otherwise than behind its folder's."""
+    """Whether a photo's name stands in the text; in a list (`listed`), with more than its folder, a part and numbers."""
     lines = text.splitlines() if listed else [text]
     for name, folder in list(by_name.items())[:SAMPLE_ROWS]:
         for line in lines:
-            if name in line and not (listed and f"{folder}/{name}" in line):
+            if name in line and not (listed and _repeats(line, folder, name)):
                 return True
     return False
 
 
-def _table_says_more(path: Path, finder: PhotoFinder) -> bool:
-    """Whether a column names photos, and the other columns do not just repeat their folders."""
+def _repeats(line: str, folder: str, name: str) -> bool:
+    if f"{folder}/{name}" not in line:
+        return False
+    rest = re.sub(rf"[^\s,;\"']*{re.escape(folder)}/{re.escape(name)}", " ", line)
+    words = {word.lower() for word in re.findall(r"[^\W\d_]+", rest)}
+    return all(part_of(word) for word in words - set(re.findall(r"[^\W\d_]+", folder.lower())))
+
+
+def _table_says_more(path: Path, finder: PhotoFinder) -> bool | None:
+    """Whether a column names photos, and the other columns do not just repeat their folders; None where none does."""
     try:
         table = load(path, "")
     except TaggingError:
-        return False  # told by whoever reads tables
+        return None
+    named = None
     for place in range(len(table.header)):
         more = False
         for row in table.rows[:SAMPLE_ROWS]:
-            written = str(row[place]).strip() if place < len(row) else ""
-            bare = PurePosixPath(written.replace("\\", "/")).name
-            photos = (finder.find(written) or finder.find(bare)) if bare else []
+            photos = finder.meant(str(row[place]).strip()) if place < len(row) else []
             if len(photos) == 1:
+                named = False
                 others = [str(value).strip() for other, value in enumerate(row) if other != place]
                 more |= bool(others) and PurePosixPath(photos[0]).parent.name not in others
         if more:
             return True
-    return False
+    return named

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
-from tagging_lib.data.readers.photos import SUFFIXES, PhotoFinder, head_of, suffix_of
+from tagging_lib.data.readers.photos import SUFFIXES, UPLOAD_PREFIX, PhotoFinder, head_of, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, quoted, reading_of, unlisted
 from tagging_lib.errors import TaggingError
 
 HEAD = 1 << 16  # bytes in which the first task stands
-UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploaded photos
 LONGEST_CHOICE = 40  # letters
 SHORT_FIELDS = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"))
 

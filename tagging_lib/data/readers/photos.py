@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from tagging_lib import files
 
@@ -29,6 +30,7 @@ UNREAD = frozenset((
 # fmt: on
 # 18 digits fit into int64; "[0-9]" because "\d" also means the digits of other scripts.
 NUMBERED = re.compile(r"im([0-9]{1,18})")
+UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploaded photos
 NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -107,6 +109,12 @@ class PhotoFinder:
         return set(self.names)
 
     @cached_property
+    def _folders(self) -> set[str]:
+        """Folders that hold photos, at whatever depth."""
+        direct = {name.rpartition("/")[0] for name in self.names}
+        return {str(above) for folder in direct for above in (PurePosixPath(folder), *PurePosixPath(folder).parents)} - {"."}
+
+    @cached_property
     def _ways(self) -> tuple[dict[str, list[str]], ...]:
         """The photos by path, by name, by path without suffix, by name without suffix."""
         ways: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
@@ -120,8 +128,8 @@ class PhotoFinder:
     def find(self, written: str, below: str = "") -> list[str]:
         """The photos that it may mean: one, several, or none.
 
-        Only a bare name is looked for in other folders: cats/1.jpg is not dogs/1.jpg. `below` is the folder of the table,
-        from which its paths may start.
+        Only a bare name is looked for in other folders, and only where the table's own has no photos: cats/1.jpg is not
+        dogs/1.jpg, and train/1.jpg not test/1.jpg. `below` is the folder of the table, from which its paths may start.
         """
         raw = str(PurePosixPath(written.strip().replace("\\", "/")))
         starts = [f"{below}/", ""] if below else [""]
@@ -136,8 +144,26 @@ class PhotoFinder:
                     return found
             if "/" not in path and (found := by_name.get(path)):
                 beside = [name for name in found if name.startswith(starts[0])]
-                return beside or found
+                if beside or below not in self._folders:
+                    return beside or found
         return []
+
+    def meant(self, written: str, below: str = "") -> list[str]:
+        """As `find`; of the absolute path or address of another machine the longest end that is here counts.
+
+        Its bare name alone does only where its folder is not here.
+        """
+        if not written.strip() or (found := self.find(written, below)):
+            return found if written.strip() else []
+        path = unquote(urlsplit(written).path) if "://" in written else written.replace("\\", "/")
+        if not ("://" in written or path.startswith("/") or re.match("[A-Za-z]:", path)):
+            return []
+        parts = [part for part in PurePosixPath(path).parts if part != "/"]
+        here = len(parts) > 1 and any(parts[-2] in PurePosixPath(folder).parts for folder in self._folders)
+        ends = ["/".join(parts[start:]) for start in range(len(parts) - here)]
+        if "upload" in parts:
+            ends.append(UPLOAD_PREFIX.sub("", parts[-1], count=1))
+        return next(filter(None, (self.find(end, below) for end in ends)), [])
 
     def lies_there(self, written: str, below: str = "") -> Path | None:
         """The entry of this name that is no photo that is read: a folder, a dead link, a raw photo. None where nothing is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -88,19 +87,10 @@ class Problems(list[Problem]):
 
 
 def photo_named(finder: PhotoFinder, written: str, below: str, where: str, problems: Problems) -> str | None:
-    """The photo that a name in a file means; a name that means none, or several, is a fatal problem.
-
-    Of the absolute path or address that another machine wrote, its longest end that is here is looked for.
-    """
+    """The photo that a name in a file means (`PhotoFinder.meant`); a name that means none, or several, is a fatal problem."""
+    found = finder.meant(written, below)
     bare = PurePosixPath(written.replace("\\", "/"))
-    name, found = written, []
-    if bare.is_absolute() or re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:", written):
-        for start in range(1, len(bare.parts)):
-            name = PurePosixPath(*bare.parts[start:]).as_posix()
-            if found := finder.find(name, below):
-                break
-    elif name:
-        found = finder.find(name, below)
+    name = bare.name if bare.is_absolute() or "://" in written else written
     if len(found) == 1:
         return found[0]
     if found:

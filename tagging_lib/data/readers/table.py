@@ -104,7 +104,7 @@ def fitting_tables(
                 if table.holds_corrections and not options.table:
                     continue
                 finder = finder or PhotoFinder(root)
-                find = partial(finder.find, below=_below(root, table))
+                find = partial(finder.meant, below=_photos_of(root, table))
                 columns = find_columns(table.path, table.header, table.rows, options, find)
             except TaggingError as error:
                 faults.append(error)
@@ -141,6 +141,15 @@ def _below(root: Path, table: Table) -> str:
     return "" if below == "." else below
 
 
+def _photos_of(root: Path, table: Table) -> str:
+    """The folder whose photos the table's names mean first: its own, or the one called as its part is (`train.csv`, `train/`)."""
+    part = _part_of_table(table)
+    if table.path.parent != root or part is None:
+        return _below(root, table)
+    named = [path.name for path in root.iterdir() if path.is_dir() and part_of(path.name) == part]
+    return named[0] if len(named) == 1 else ""
+
+
 def read_tables(
     root: Path, tables: Sequence[tuple[Table, Columns]], options: ReadOptions, finder: PhotoFinder, layout: str
 ) -> Reading:
@@ -167,7 +176,7 @@ def read_tables(
             names = ", ".join(columns.passed_over)
             problems.append(Problem(table.path.name, f"columns that hold no 0 and 1 ({names})", "they are passed over"))
         part = _part_of_table(table) if len(tables) > 1 else None
-        for photo, row in _photos(table, columns, finder, _below(root, table), problems):
+        for photo, row in _photos(table, columns, finder, _photos_of(root, table), problems):
             found = labels_of(row)
             if found is None:
                 continue
@@ -185,7 +194,10 @@ def read_tables(
             if columns.group is not None:
                 value = table.rows[row][columns.group]
                 groups[photo] = "" if value is None else str(value).strip()
-            parts[photo] = part if columns.split is None else _part(table, columns, row, problems)
+            given = part if columns.split is None else _part(table, columns, row, problems)
+            if parts.setdefault(photo, given) != given:
+                what = f"{photo!r} is in another part of the split, too"
+                problems.add("parts", Problem(table.where(row), what, "its first part counts", wrong=True))
     names = ", ".join(table.path.name for table, _ in tables[:1])
     problems += unlisted(finder, carried, names)
     if not any(carried.values()):
