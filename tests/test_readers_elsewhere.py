@@ -1,7 +1,9 @@
 """Corpora of which a part used to become labels in silence: folders beside a file of labels, stray columns, joined cells."""
 
+import os
+
 import pytest
-from test_readers import labels_of, parts_of, photos, write
+from test_readers import labels_of, parts_of, photo, photos, write
 
 from tagging_lib.data.corpus import Corpus, ReadOptions, check
 from tagging_lib.errors import TaggingError
@@ -239,4 +241,22 @@ def test_a_list_of_joint_labels_behind_paths_of_folders_is_told(tmp_path):
     photos(tmp_path, "images/banded/b_1.png", "images/grid/g_1.png")
     write(tmp_path / "labels/joint.txt", "banded/b_1.png banded striped\ngrid/g_1.png grid\n")
     with pytest.raises(TaggingError, match=r"labels/joint\.txt names photos of this folder"):
+        Corpus.open(tmp_path)
+
+
+def test_a_linked_folder_is_a_label_and_a_loop_is_none(tmp_path):
+    photo(tmp_path / "elsewhere" / "3.png", grey=200)
+    root = photos(tmp_path / "corpus", "cat/1.png", "dog/2.png")
+    (root / "bird").symlink_to(tmp_path / "elsewhere")
+    (root / "cat" / "loop").symlink_to(root)
+    assert labels_of(Corpus.open(root)) == {"bird/3.png": ["bird"], "cat/1.png": ["cat"], "dog/2.png": ["dog"]}
+
+
+def test_names_that_are_no_utf_8_are_named(tmp_path):
+    photos(tmp_path, "cat/1.png", "dog/2.png")
+    try:
+        os.rename(tmp_path / "cat", os.fsencode(tmp_path) + b"/caf\xe9")
+    except OSError:
+        pytest.skip("this file system has names in UTF-8 alone")
+    with pytest.raises(TaggingError, match=r"'caf\\udce9/1\.png': is no name in UTF-8"):
         Corpus.open(tmp_path)

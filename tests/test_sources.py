@@ -178,6 +178,9 @@ def test_a_walk_lists_as_the_sorted_list_does(tmp_path_factory, paths):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
     os.symlink(root, root / "loop")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "linked.jpg").touch()
+    os.symlink(elsewhere, root / "to-elsewhere")
     assert list(sources.walk(root)) == photos_below(root)
     shutil.rmtree(root)
 

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from tagging_lib.data.corpus import open_photos
 from tagging_lib.data.locate import locate
-from tagging_lib.data.readers.photos import SUFFIXES, UNREAD, natural, suffix_of, unread_below
+from tagging_lib.data.readers.photos import SUFFIXES, UNREAD, leads_back, natural, suffix_of, unread_below
 from tagging_lib.errors import TaggingError
 from tagging_lib.inference import manifests, places
 from tagging_lib.inference.places import Photo
@@ -123,7 +123,7 @@ def walk(root: Path) -> Iterator[str]:
             if name[-1] != "/":
                 if suffix_of(name) in SUFFIXES:
                     yield start + name
-            elif not linked:  # a link to a folder above would lead in circles
+            elif not (linked and leads_back(os.path.join(root, start), name[:-1])):
                 yield from below(start + name)
 
     yield from below("")

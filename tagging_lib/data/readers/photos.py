@@ -52,12 +52,20 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def files_below(root: Path) -> Iterator[str]:
-    """Files in a folder and its subfolders, relative to it with `/`, in no order, without hidden ones."""
-    for folder, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+    """Files in a folder and its subfolders, linked ones too, relative to it with `/`, in no order, without hidden ones."""
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name != "__MACOSX" and not leads_back(folder, name)
+        ]
         relative = Path(folder).relative_to(root).as_posix()
         start = "" if relative == "." else f"{relative}/"  # text, because a path for each of a million photos takes its time
         yield from (start + name for name in names if name[0] != ".")
+
+
+def leads_back(folder: str, name: str) -> bool:
+    """Whether an entry of the folder is a link to it, or to one around it."""
+    path = os.path.join(folder, name)
+    return os.path.islink(path) and Path(path).resolve() in (here := Path(folder).resolve(), *here.parents)
 
 
 def suffix_of(name: str) -> str:

@@ -220,12 +220,19 @@ def reading_of(
         photos,
         np.arange(1, len(photos) + 1, dtype=np.int64),
         targets,
-        (*problems, *unused(names, targets)),
+        (*problems, *unwritable((*photos, *names)), *unused(names, targets)),
         read_as,
         written,
         given if any(given) else (),
         tuple(groups.get(photo, "") for photo in photos) if groups else (),
     )
+
+
+def unwritable(names: Iterable[str]) -> list[Problem]:
+    """One problem for names that are no text in UTF-8, as old archives and disks leave them: no table could hold them."""
+    found = [name for name in names if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name)]
+    fix = "rename it (convmv -f latin1 -t utf-8 does so for a folder)"
+    return [Problem(ascii(found[0]), f"is no name in UTF-8, nor are {len(found) - 1} others", fix, True)] if found else []
 
 
 def unused(labels: tuple[str, ...], targets: np.ndarray) -> list[Problem]:
