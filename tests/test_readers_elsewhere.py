@@ -260,3 +260,11 @@ def test_names_that_are_no_utf_8_are_named(tmp_path):
         pytest.skip("this file system has names in UTF-8 alone")
     with pytest.raises(TaggingError, match=r"'caf\\udce9/1\.png': is no name in UTF-8"):
         Corpus.open(tmp_path)
+
+
+def test_a_list_of_classes_that_begins_with_an_empty_line_is_told(tmp_path):
+    photos(tmp_path, "images/1.png")
+    write(tmp_path / "classes.txt", "\ncat\ndog\n")
+    write(tmp_path / "labels/1.txt", "1 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(TaggingError, match=r"classes\.txt line 1: is empty: give a name"):
+        Corpus.open(tmp_path)

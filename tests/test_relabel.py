@@ -6,6 +6,7 @@ import csv
 
 import pytest
 from test_quality import corpus_at, warned
+from test_readers import photo
 
 from tagging_lib.data import relabel
 from tagging_lib.data.corpus import Corpus, ReadOptions, inspect
@@ -40,6 +41,19 @@ def test_a_line_of_its_own_counts_before_a_beginning_and_a_longer_beginning_befo
     assert [read.of(label) for label in ("a", "abx", "abc", "b", "x*1", "x1")] == [
         ("short",), ("long",), ("own",), ("b",), ("star",), ("x1",)
     ]  # fmt: skip
+
+
+def test_a_label_that_ends_like_a_beginning_stands_for_itself_alone(tmp_path):
+    root = corpus_at(tmp_path / "corpus", "Sea*", "sea*", "Seal;seagull")
+    assert labels_after(root, table(tmp_path, "Sea*,sea*")) == [["sea*"], ["sea*"], ["Seal", "seagull"]]
+
+
+def test_blanks_around_a_label_do_not_count_in_the_table(tmp_path):
+    for number, name in enumerate(("cat", "cat ", "dog")):
+        photo(tmp_path / "corpus" / name / "1.png", 50 * number)
+    path = table(tmp_path, "cat ,cat")
+    assert labels_after(tmp_path / "corpus", path) == [["cat"], ["cat"], ["dog"]]
+    assert warned(tmp_path / "corpus", relabel=path) == [] and len(warned(tmp_path / "corpus")) == 1
 
 
 def test_a_label_that_becomes_itself_is_right(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,11 +28,16 @@ class Relabelling:
     path: Path
     becomes: Mapping[str, tuple[str, ...]]
 
-    def of(self, label: str) -> tuple[str, ...]:
-        """What one label becomes: by its own line, else by the longest beginning with `*`, else itself."""
-        if label in self.becomes:
-            return self.becomes[label]
-        fitting = [key for key in self.becomes if key.endswith(ANY) and label.startswith(key.removesuffix(ANY))]
+    def of(self, label: str, labels: Collection[str] = ()) -> tuple[str, ...]:
+        """What one label becomes: by its own line, else by the longest beginning with `*`, else itself.
+
+        Blanks around a label do not count in the table, and a line that names one of `labels` stands for that one alone.
+        """
+        for written in (label, label.strip()):
+            if written in self.becomes:
+                return self.becomes[written]
+        any_of = [key for key in self.becomes if key.endswith(ANY) and key not in labels]
+        fitting = [key for key in any_of if label.startswith(key.removesuffix(ANY))]
         return self.becomes[max(fitting, key=len)] if fitting else (label,)
 
     @property
@@ -87,7 +92,7 @@ def apply(reading: Reading, table: Relabelling) -> Reading:
     Raises:
         TaggingError: no label is left.
     """
-    becomes = {label: table.of(label) for label in reading.labels}
+    becomes = {label: table.of(label, reading.labels) for label in reading.labels}
     labels = tuple(sorted({target for targets in becomes.values() for target in targets}))
     if reading.labels and not labels:
         raise TaggingError(f"{table.path} leaves no label: give the column becomes to those that you keep")
@@ -97,7 +102,8 @@ def apply(reading: Reading, table: Relabelling) -> Reading:
         for target in becomes[label]:
             targets[:, column_of[target]] |= reading.targets[:, column]
     problems = list(reading.problems)
-    unknown = [label for label in table.becomes if label not in reading.labels and not label.endswith(ANY)]
+    known = {label.strip() for label in reading.labels}
+    unknown = [label for label in table.becomes if label not in known and not label.endswith(ANY)]
     if unknown:
         what = f"the corpus has no label {quoted(unknown)}"
         problems.append(Problem(table.path.name, what, "write labels as `tagging check --json` shows them"))

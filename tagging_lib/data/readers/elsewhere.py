@@ -73,6 +73,8 @@ def _table_says_more(path: Path, finder: PhotoFinder) -> bool | None:
         table = load(path, "")
     except TaggingError:
         return None
+    if table.holds_corrections:
+        return False
     named = None
     for place in range(len(table.header)):
         more = False

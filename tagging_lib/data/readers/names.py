@@ -26,7 +26,7 @@ def read_names(path: Path, text: str) -> dict[int, str]:
         TaggingError: the names are not written in a way that is read here; the message names file and line.
     """
     if path.suffix.lower() not in (".yaml", ".yml"):
-        listed = [line.strip() for line in text.strip().splitlines()]
+        listed = [line.strip() for line in text.rstrip().splitlines()]
         if "" in listed:
             raise TaggingError(f"{path} line {listed.index('') + 1}: is empty: give a name, because each line is a class")
         return dict(enumerate(listed))
