@@ -268,3 +268,9 @@ def test_a_list_of_classes_that_begins_with_an_empty_line_is_told(tmp_path):
     write(tmp_path / "labels/1.txt", "1 0.5 0.5 0.1 0.1\n")
     with pytest.raises(TaggingError, match=r"classes\.txt line 1: is empty: give a name"):
         Corpus.open(tmp_path)
+
+
+def test_other_columns_of_labels_are_told(tmp_path):
+    content = "image,category,indoor,night,text\n1.png,sea,1,0,a\n2.png,dog,0,1,b\n3.png,sea,1,1,c\n"
+    (found,) = (problem for problem in check(table(tmp_path, content)) if "passed over" in problem.fix)
+    assert found.what == "columns that may hold labels, too (indoor, night)" and found.level == "note"

@@ -112,7 +112,9 @@ def find_columns(
         single = names[known[0]] in LABEL_NAMES
         sure = names.index("confidence") if "confidence" in names else None
         long = single and not OBJECTS.isdisjoint(names)
-        return Columns(photo, (known[0],), False, split, group, not single, long=long, sure=sure if long else None)
+        like = [place for place in places if names[place] in (*LABELS_NAMES, *LABEL_NAMES) or place in binary_places]
+        others = tuple(header[place] for place in like if place != known[0] and not long)
+        return Columns(photo, (known[0],), False, split, group, not single, others, long=long, sure=sure if long else None)
     if not binary_places:
         return None
     if len(binary_places) < len(places) and (len(binary_places) == 1 or 2 * len(binary_places) < len(places)):

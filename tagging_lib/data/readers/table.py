@@ -174,7 +174,8 @@ def read_tables(
             labels += [table.header[place] for place in columns.labels]
         if columns.passed_over:
             names = ", ".join(columns.passed_over)
-            problems.append(Problem(table.path.name, f"columns that hold no 0 and 1 ({names})", "they are passed over"))
+            kind = "hold no 0 and 1" if columns.one_hot else "may hold labels, too"
+            problems.append(Problem(table.path.name, f"columns that {kind} ({names})", "they are passed over"))
         part = _part_of_table(table) if len(tables) > 1 else None
         for photo, row in _photos(table, columns, finder, _photos_of(root, table), problems):
             found = labels_of(row)
