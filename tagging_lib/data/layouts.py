@@ -18,7 +18,7 @@ from tagging_lib.data.readers import (
     yolo,
 )
 from tagging_lib.data.readers.elsewhere import speaking_of_photos
-from tagging_lib.data.readers.photos import of_no_account, photos_below, unread_below
+from tagging_lib.data.readers.photos import only_folder, photos_below, unread_below
 from tagging_lib.data.readers.reading import GROUPINGS, LAYOUTS, Problem, Reading, ReadOptions
 from tagging_lib.errors import TaggingError
 
@@ -43,7 +43,7 @@ def read(root: Path, options: ReadOptions) -> tuple[str, Reading]:
     if left := [] if options.corrections else table.corrections_in(root):
         idle = Problem(left[0].name, "is a file of corrections, which is not applied", "give it as --corrections, or ignore this")
         reading = replace(reading, problems=(*reading.problems, idle))
-    if layout == "table" and not options.table and (samples := sorted(root.glob(f"{table.SUBMISSION}*"))):
+    if layout == "table" and not options.table and (samples := table.submissions_in(root)):
         what = "shows how answers are written, and holds no labels"
         sample = Problem(samples[0].name, what, "say --read table=NAME if it does")
         reading = replace(reading, problems=(*reading.problems, sample))
@@ -79,32 +79,28 @@ def _refuse_what_lies_elsewhere(root: Path, options: ReadOptions) -> None:
     Raises:
         TaggingError: they do; it says where.
     """
-    if inside := _only_folder(root):
+    if inside := only_folder(root):
         explicit = (name for name in LAYOUTS if name not in IMPLICIT)
         if any(READERS[name].recognises(inside, options) for name in explicit):
             raise TaggingError(f"{root} holds nothing but the folder {inside.name}: give {inside}")
-    if what := speaking_of_photos(root, photos_below(root)):
+    if what := speaking_of_photos(root):
         raise TaggingError(f"{root}: {what}; or say --layout folders if the folders' names are the labels")
-
-
-def _only_folder(root: Path) -> Path | None:
-    inside = [path for path in root.iterdir() if not of_no_account(path.name)]
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else None
 
 
 def _nothing_found(root: Path, options: ReadOptions) -> TaggingError:
     if table.candidates(root, options):
         return table.nothing_fits(root, options)
-    if not photos_below(root):
+    photos = photos_below(root)
+    if not photos:
         return TaggingError(f"{root} holds no photos: give a folder or zip of photos with their labels")
-    if inside := _only_folder(root):
+    if inside := only_folder(root):
         return TaggingError(f"{root} holds nothing but the folder {inside.name}: give {inside}")
-    folders_of = folders.label_folders(photos_below(root))
+    folders_of = folders.label_folders(photos)
     outside = [name for name, path in folders_of.items() if not path]
     if outside and len({path for path in folders_of.values() if path}) > 1:
         what = f"photos that lie in no label's folder: {len(outside)}, first {outside[0]!r}"
         return TaggingError(f"{root}: {what}: say --layout folders to pass them over, or move them into one")
-    if said := speaking_of_photos(root, photos_below(root)):
+    if said := speaking_of_photos(root):
         return TaggingError(f"{root}: {said}")
     ways = "a CSV with the columns photo,labels, or a folder for each label"
     return TaggingError(f"{root} holds photos, but no labels in a layout that is read here: add {ways}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tagging_lib.data import archives
-from tagging_lib.data.readers.photos import of_no_account
+from tagging_lib.data.readers.photos import only_folder
 from tagging_lib.errors import TaggingError
 
 SAMPLE = "sample"
@@ -59,7 +59,5 @@ def locate(path: str | Path | Sequence[str | Path], data_dir: Path) -> Path:
 
 def _descend(folder: Path) -> Path:
     """The folder itself, or the only one in it (zips often wrap everything in one)."""
-    inside = [entry for entry in folder.iterdir() if not of_no_account(entry.name)]
-    if len(inside) == 1 and inside[0].is_dir() and inside[0].name.lower() not in MEANING:
-        return inside[0]
-    return folder
+    inside = only_folder(folder)
+    return inside if inside is not None and inside.name.lower() not in MEANING else folder

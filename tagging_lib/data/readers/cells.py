@@ -69,9 +69,7 @@ def labels_of(cell: str, separator: str) -> list[str]:
             return entries_of(json.loads(cell)["choices"])
         except (ValueError, KeyError) as error:
             raise ValueError("is no list of choices") from error
-    if separator == CHOICES:
-        return [cell] if cell else []
-    if separator == WHOLE:
+    if separator in (CHOICES, WHOLE):
         return [cell] if cell else []
     return parts_of(cell, separator)
 

@@ -11,14 +11,15 @@ from tagging_lib.data.readers.photos import SUFFIXES, suffix_of
 from tagging_lib.data.readers.reading import GROUPINGS, TRAIN, VALIDATION, ReadOptions, part_of
 from tagging_lib.errors import TaggingError
 
+# Numbers that may be a photo's name, or anything's.
+ID_NAMES = ("image_id", "photo_id", "img_id", "imageid", "id", "uuid")
 PHOTO_NAMES = (
     *("photo", "image", "file", "filename", "file_name", "fname", "image_name", "photo_name", "img_name"),
     *("image_file", "photo_file", "path", "filepath", "file_path", "image_path", "img_path", "photo_path"),
     *("img", "picture", "pic", "source_file"),
     *("image_url", "photo_url", "image_link", "image_uri", "url", "uri"),
-    *("image_id", "photo_id", "img_id", "imageid", "id", "uuid"),
+    *ID_NAMES,
 )
-IDS = frozenset(PHOTO_NAMES[-6:])  # numbers that may be a photo's name, or anything's
 # These names and ends promise several labels a cell, those of `LABEL_NAMES` one.
 LABELS_NAMES = (
     *("labels", "tags", "keywords", "categories", "classes", "attributes", "genres", "subjects", "concepts"),
@@ -142,7 +143,7 @@ def _photo(
 
     known = [names.index(name) for name in PHOTO_NAMES if name in names]
     files = [place for place in range(len(names)) if _holds_file_names(rows, place)]
-    if files and known and all(names[place] in IDS for place in known if place not in files):
+    if files and known and all(names[place] in ID_NAMES for place in known if place not in files):
         known = [place for place in known if place in files] or files
     if not known:  # a name that only sounds like one must prove it
         known = [place for place, name in enumerate(names) if PHOTO_WORDS & set(name.split("_")) and hits(place)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from tagging_lib.data.readers.columns import SAMPLE_ROWS
@@ -19,7 +18,7 @@ MAKE = "make of it a CSV with the columns photo,labels"
 LOOKED_AT, HEAD = 50, 200_000  # files of each kind, bytes of each
 
 
-def speaking_of_photos(root: Path, names: Collection[str]) -> str | None:
+def speaking_of_photos(root: Path) -> str | None:
     """The first such file and what to do with it: a table, list or export whose entries name photos, or a spreadsheet.
 
     A list that says nothing of a photo but the folder it lies in is none of them.
@@ -29,14 +28,14 @@ def speaking_of_photos(root: Path, names: Collection[str]) -> str | None:
     if sheets:
         return f"{sheets[0]} is a spreadsheet, which is not read: save it as CSV"
     finder = PhotoFinder(root)
-    by_name = {PurePosixPath(name).name: PurePosixPath(name).parent.name for name in names}
+    by_name = {PurePosixPath(name).name: PurePosixPath(name).parent.name for name in finder.names}
     for name in [name for name in found if suffix_of(name) in TEXT + PARQUET][:LOOKED_AT]:
         says_more = _table_says_more(root / name, finder)
         if says_more is None and suffix_of(name) in TEXT:
             says_more = _names_one(_head(root / name), by_name, listed=True)
         if says_more:
             return f"{name} names photos of this folder and is not read: say --read table={name} and name its columns {COLUMNS}"
-    stems = {name.rpartition(".")[0] for name in names}
+    stems = {name.rpartition(".")[0] for name in finder.names}
     for name in [name for name in found if suffix_of(name) in TEXTS][:LOOKED_AT]:
         if suffix_of(name) == ".txt" and name.rpartition(".")[0] in stems:
             return f"{name} is called like a photo and is not read: {MAKE}"

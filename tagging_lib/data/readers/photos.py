@@ -32,8 +32,6 @@ UNREAD = frozenset((
 NUMBERED = re.compile(r"im([0-9]{1,18})")
 UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-")  # what Label Studio puts before the names of uploaded photos
 NUMBER = re.compile(r"[0-9]{1,18}")
-
-
 OF_NO_ACCOUNT = re.compile(r"\.|__macosx$|thumbs\.db$|desktop\.ini$|(readme|licen[cs]e|copying)\b", re.IGNORECASE)
 
 
@@ -44,6 +42,12 @@ def of_no_account(name: str) -> bool:
     [True, True, False]
     """
     return OF_NO_ACCOUNT.match(name) is not None
+
+
+def only_folder(root: Path) -> Path | None:
+    """The folder in which all of this one lies; None where there is something else that counts."""
+    inside = [entry for entry in root.iterdir() if not of_no_account(entry.name)]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else None
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -123,6 +127,10 @@ class PhotoFinder:
         return {str(above) for folder in direct for above in (PurePosixPath(folder), *PurePosixPath(folder).parents)} - {"."}
 
     @cached_property
+    def _folder_names(self) -> set[str]:
+        return {PurePosixPath(folder).name for folder in self._folders}
+
+    @cached_property
     def _ways(self) -> tuple[dict[str, list[str]], ...]:
         """The photos by path, by name, by path without suffix, by name without suffix."""
         ways: tuple[dict[str, list[str]], ...] = ({}, {}, {}, {})
@@ -167,7 +175,7 @@ class PhotoFinder:
         if not ("://" in written or path.startswith("/") or re.match("[A-Za-z]:", path)):
             return []
         parts = [part for part in PurePosixPath(path).parts if part != "/"]
-        here = len(parts) > 1 and any(parts[-2] in PurePosixPath(folder).parts for folder in self._folders)
+        here = len(parts) > 1 and parts[-2] in self._folder_names
         ends = ["/".join(parts[start:]) for start in range(len(parts) - here)]
         if "upload" in parts:
             ends.append(UPLOAD_PREFIX.sub("", parts[-1], count=1))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from tagging_lib.data.readers.columns import Columns, find_columns, given_part, plain
@@ -79,24 +80,30 @@ def _may_hold_labels(stem: str) -> bool:
     return stem != METADATA and not stem.startswith((SUBMISSION, "."))
 
 
+def _by_folder(root: Path, paths: Sequence[Path]) -> list[Sequence[Path]]:
+    """Those of the folder itself, then the others."""
+    return [[path for path in paths if (path.parent == root) is here] for here in (True, False)]
+
+
+def submissions_in(root: Path) -> list[Path]:
+    """Files in the folder that show what answers to Kaggle look like."""
+    return sorted(path for path in root.iterdir() if path.stem.lower().startswith(SUBMISSION))
+
+
 def fitting_tables(
     root: Path, options: ReadOptions, finder: PhotoFinder | None = None, paths: Sequence[Path] | None = None
 ) -> tuple[list[tuple[Table, Columns]], list[TaggingError]]:
     """The tables of photos and labels, with their columns, and what kept others from being read.
 
-    Parquet files are only opened where no table of text fits.
+    Parquet files are only opened where no table of text fits, and folders of parts where none of the folder itself does.
     """
-    if paths is None:
-        paths = candidates(root, options)
-        beside = [path for path in paths if path.parent == root]
-        if beside and not options.table:  # a list of classes beside the tables of the parts hides none of them
-            found = fitting_tables(root, options, finder, beside)
-            inside = [path for path in paths if path.parent != root]
-            return found if found[0] or found[1] or not inside else fitting_tables(root, options, finder, inside)
+    groups = [paths] if paths is not None else _by_folder(root, candidates(root, options))
     fitting: list[tuple[Table, Columns]] = []
     faults: list[TaggingError] = []
-    for suffixes in (TEXT, PARQUET):
-        for path in paths if not fitting else ():
+    for group, suffixes in product(groups, (TEXT, PARQUET)):
+        if fitting or (faults and group is not groups[0]):
+            break
+        for path in group:
             if suffix_of(path.name) not in suffixes and not options.table:
                 continue
             try:
@@ -174,8 +181,8 @@ def read_tables(
             labels += [table.header[place] for place in columns.labels]
         if columns.passed_over:
             names = ", ".join(columns.passed_over)
-            kind = "hold no 0 and 1" if columns.one_hot else "may hold labels, too"
-            problems.append(Problem(table.path.name, f"columns that {kind} ({names})", "they are passed over"))
+            what = "hold no 0 and 1" if columns.one_hot else "may hold labels, too"
+            problems.append(Problem(table.path.name, f"columns that {what} ({names})", "they are passed over"))
         part = _part_of_table(table) if len(tables) > 1 else None
         for photo, row in _photos(table, columns, finder, _photos_of(root, table), problems):
             found = labels_of(row)
