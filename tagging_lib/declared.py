@@ -35,13 +35,15 @@ NETWORKS = (
 )
 FEATURES = (*NETWORKS, *(f"training/{name}.py" for name in ("augment", "batches", "features", "store")), "runs/frozen.py")
 ROWS = (*NETWORKS, "training/*", "data/statistics.py", "runs/frozen.py", "runs/trainer.py")
+JOINED = ("models/joined.py",)  # only of rows with several networks
 SEVERAL_RANKS = ("models/ranks.py", "models/together.py")  # only of rows that torchrun trains on several devices
 PSEUDO_LABELS = ("runs/pseudo.py", "evaluation/ensemble.py")
 MIRRORED = ("study/mirror.py", "evaluation/ensemble.py")
 OUT_OF_FOLD = ("study/review.py", "evaluation/label_errors.py")
 FINAL = ("study/final.py", "study/finishing.py", "study/rehearsal.py")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-EVERY = tuple(dict.fromkeys((*DECODING, *FEATURES, *ROWS, *SEVERAL_RANKS, *PSEUDO_LABELS, *MIRRORED, *OUT_OF_FOLD, *FINAL)))
+OF_SOME_ROWS = (*JOINED, *SEVERAL_RANKS, *PSEUDO_LABELS, *MIRRORED)
+EVERY = tuple(dict.fromkeys((*DECODING, *FEATURES, *ROWS, *OF_SOME_ROWS, *OUT_OF_FOLD, *FINAL)))
 
 
 def versions(patterns: Sequence[str]) -> dict[str, int]:

@@ -17,6 +17,7 @@ BY_VALUE = {
     *("__init__.py", "atomic.py", "declared.py", "errors.py", "files.py", "progress.py"),
     *("data/arrays.py", "data/corpus.py", "data/splits.py", "evaluation/metrics.py", "evaluation/thresholds.py"),
     *("runs/experiment.py", "runs/kept.py", "runs/key.py", "runs/result.py", "runs/rows.py", "runs/run.py", "runs/setting.py"),
+    *declared.JOINED,  # a single network is handed on as it is; where several are, it is in the key
     *declared.SEVERAL_RANKS,  # one process does nothing by them; with several, they are in the key
 }
 

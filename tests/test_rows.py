@@ -57,6 +57,7 @@ def test_quick_rows_have_the_weights_that_come_with_the_installation_and_rehears
     assert {"lite0_head", "lite0_head_224"} <= kept
     for row in rows.ROWS:
         toy = rows.quick(row)
+        assert toy.recipe.for_photos(60).epochs == toy.recipe.epochs, "a toy learns for as long as it says"
         assert (toy.name in kept) == (row.trained == "head" and weights.find_installed(row.network) is not None)
         assert toy.rehearsal == ("rehearsal" in toy.title) == (row.weights == "imagenet" and toy.name not in kept)
         assert (toy.side == rows.QUICK_SIDE) == (toy.name not in kept and not row.is_constant)

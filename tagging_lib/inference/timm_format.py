@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import zoo
+from tagging_lib.models import joined, zoo
 from tagging_lib.models.baselines import BASELINES
 from tagging_lib.models.tagger import BATCH_NORMS, Tagger
 
@@ -70,6 +70,8 @@ def architecture(network: str) -> str:
     """
     if network in zoo.VGGS:
         raise NotInTimmError(f"{network} has a head of its own, of several layers, which timm's has not")
+    if len(joined.names(network)) > 1:
+        raise NotInTimmError(f"{network} is several networks, and timm's models are one each")
     if network in BASELINES:
         raise NotInTimmError(f"timm has no network {network}")
     return network.removeprefix(TIMM).partition(".")[0]

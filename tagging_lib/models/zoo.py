@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tagging_lib.errors import TaggingError
+from tagging_lib.models import joined
 from tagging_lib.models.baselines import BASELINES
+from tagging_lib.models.preprocessing import IMAGENET, Preprocessing
 from tagging_lib.models.tagger import BATCH_NORMS, Tagger, Trained, freeze
 from tagging_lib.models.weights import NONE, Weights, resolve
 
@@ -17,6 +20,7 @@ logger = logging.getLogger(__name__)
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 VGGS = ("vgg16", "vgg16_bn")
 NETWORKS = (*BASELINES, *VGGS, *RESNETS, "densenet169")
+JOINED = "joined"  # the options of each network, where a name joins several
 VGG_GRID = 7  # VGG's classifier sees 512 channels on a 7×7 grid
 VGG_HIDDEN = (4096, 2048)
 
@@ -51,12 +55,13 @@ def build(
     side: int = 128,
     seed: int = 0,
 ) -> Tagger:
-    """A network with a new head of `n_labels` logits.
+    """A network with a new head of `n_labels` logits; a name such as `resnet50+densenet169` joins the features of several.
 
     New layers, and the backbone too without weights, are drawn from `seed`; the global random state is untouched.
 
     Args:
-        weights: `none`, `imagenet`, or the path of a local weights file or folder.
+        weights: `none`, `imagenet`, or the path of a local weights file or folder; of joined networks also one of these each,
+            between `os.pathsep`.
         trained: `all`, `last-two-stages`, `last-stage`, `head` or `none`; the rest is frozen, parameters and batch norms.
         dropout: probability with which a feature is dropped before the (last) linear layer of the head.
         side: input px; only the baselines' layer sizes depend on it.
@@ -65,11 +70,22 @@ def build(
         TaggingError: an unknown name, or weights that do not fit.
         WeightsUnavailable: the weights are out of reach.
     """
-    resolved = NONE if name in BASELINES else resolve(name, weights)
-    options = {"timm": resolved.options, "absent": list(resolved.absent), "batch_norm_eps": resolved.batch_norm_eps}
-    tagger = _assemble(name, n_labels, resolved, options, dropout, side, seed)
-    if resolved.state is not None:
-        _load(tagger.backbone, resolved, name)
+    names = joined.names(name)
+    found = [
+        NONE if each in BASELINES else resolve(each, source)
+        for each, source in zip(names, joined.sources(weights, len(names)), strict=True)
+    ]
+    options: list[dict[str, Any]] = [
+        {"timm": each.options, "absent": list(each.absent), "batch_norm_eps": each.batch_norm_eps} for each in found
+    ]
+    if len(names) > 1:
+        prepared = [each.preprocessing or found[0].preprocessing or IMAGENET for each in found]
+        options = [{JOINED: [own | {"preprocessing": asdict(each)} for own, each in zip(options, prepared, strict=True)]}]
+    whole = replace(found[0], description=joined.BETWEEN.join(each.description for each in found))
+    tagger = _assemble(name, n_labels, whole, options[0], dropout, side, seed)
+    for each, backbone, own in zip(names, joined.parts(tagger.backbone), found, strict=True):
+        if own.state is not None:
+            _load(backbone, own, each)
     freeze(tagger, trained)
     return tagger
 
@@ -82,23 +98,38 @@ def rebuild(name: str, n_labels: int, *, options: dict[str, Any], dropout: float
 def _assemble(name, n_labels, resolved: Weights, options: dict, dropout: float, side: int, seed: int) -> Tagger:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone, n_features = _backbone(name, side, options)
+        backbone, n_features = _joined(name, side, options) if JOINED in options else _backbone(name, side, options)
         head = _vgg_head(n_features, n_labels, dropout) if name in VGGS else _linear_head(n_features, n_labels, dropout)
+    return Tagger(backbone, head, n_features, resolved, options)
+
+
+def _joined(name: str, side: int, options: dict) -> tuple[nn.Module, int]:
+    names = joined.names(name)
+    if alone := [each for each in names if each in BASELINES]:
+        raise TaggingError(f"{name}: {alone[0]} has no features to join with others': choose pretrained networks")
+    found = [_backbone(each, side, own) for each, own in zip(names, options[JOINED], strict=True)]
+    prepared = [Preprocessing(**own["preprocessing"]) for own in options[JOINED]]
+    return joined.Joined([backbone for backbone, _ in found], prepared), sum(count for _, count in found)
+
+
+def _backbone(name: str, side: int, options: dict) -> tuple[nn.Module, int]:
+    backbone, n_features = _bare(name, side, options)
     if options["batch_norm_eps"] is not None:
         for module in backbone.modules():
             if isinstance(module, BATCH_NORMS):
                 module.eps = options["batch_norm_eps"]
-    return Tagger(backbone, head, n_features, resolved, options)
+    return backbone, n_features
 
 
-def _backbone(name: str, side: int, options: dict) -> tuple[nn.Module, int]:
+def _bare(name: str, side: int, options: dict) -> tuple[nn.Module, int]:
     if name in BASELINES:
         return BASELINES[name](side)
     if name.startswith("timm:"):
         timm_network = _Timm(name.removeprefix("timm:"), options["timm"], tuple(options["absent"]))
         return timm_network, _count_features(timm_network, side)
     if name not in NETWORKS:
-        raise TaggingError(f"no network is called {name!r}: choose one of {', '.join(NETWORKS)}, or timm:<name>")
+        choices = f"one of {', '.join(NETWORKS)}, timm:<name>, or several of them between +"
+        raise TaggingError(f"no network is called {name!r}: choose {choices}")
     from torchvision import models
 
     network: Any = getattr(models, name)(weights=None)

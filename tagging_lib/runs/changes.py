@@ -50,7 +50,9 @@ def change(experiment: Experiment, settings: Sequence[str]) -> Experiment:
         part = own["trained"]
         recipe = dataclasses.replace(rows.RECIPES.get(part, recipe), seed=recipe.seed)
         own = {"views": int(part in rows.RECIPES)} | own
-    recipe = dataclasses.replace(recipe, **of_recipe)
+    # Who asks for so many epochs gets them, and not those that the recipe's steps would take.
+    steps = {"least_steps": 0} if "epochs" in of_recipe else {}
+    recipe = dataclasses.replace(recipe, **(steps | of_recipe))
     title = f"{experiment.title}, {', '.join(words)}"
     return dataclasses.replace(experiment, **own, recipe=recipe, name=name, title=title)
 

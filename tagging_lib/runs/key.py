@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tagging_lib import declared, files
-from tagging_lib.models import engine, ranks, weights
+from tagging_lib.models import engine, joined, ranks, weights
 from tagging_lib.models.device import kind_of
 from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
 from tagging_lib.runs.setting import Setting, indices_digest
@@ -33,17 +34,26 @@ def versions() -> dict[str, str]:
 
 
 def weights_source(experiment: Experiment, setting: Setting) -> str:
-    """`none`, `imagenet`, or the file of weights in the weights folder, else of an installed package."""
+    """`none`, `imagenet`, or the file of weights in the weights folder, else of an installed package.
+
+    Joined networks have one of these each, as `joined.sources` takes them apart.
+    """
     if experiment.weights != IMAGENET:
         return experiment.weights
-    folder, network = setting.weights_folder, experiment.network
-    local = weights.find_local(network, folder) if folder is not None else None
-    return str(local or weights.find_installed(network) or IMAGENET)
+    folder, found = setting.weights_folder, []
+    for network in joined.names(experiment.network):
+        local = weights.find_local(network, folder) if folder is not None else None
+        found.append(str(local or weights.find_installed(network) or IMAGENET))
+    return os.pathsep.join(found)
+
+
+def _sources(experiment: Experiment, setting: Setting) -> list[str]:
+    return joined.sources(weights_source(experiment, setting), len(joined.names(experiment.network)))
 
 
 def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
     """Whether a row's pretrained weights lie in the weights folder or came with a package, so that nothing is downloaded."""
-    return lambda experiment: weights_source(experiment, setting) not in (IMAGENET, NONE)
+    return lambda experiment: not {IMAGENET, NONE} & {*_sources(experiment, setting)}
 
 
 def key(experiment: Experiment, setting: Setting) -> str:
@@ -79,7 +89,9 @@ def _parts(experiment: Experiment, setting: Setting) -> dict[str, Any]:
         described["teachers"] = [key(teacher, setting) for teacher in experiment.teachers]
         more["unlabelled"] = setting.unlabelled and setting.unlabelled.photos.fingerprint
         code = (*code, *declared.PSEUDO_LABELS)
-    source = weights_source(experiment, setting)
+    if len(joined.names(experiment.network)) > 1:
+        code = (*code, *declared.JOINED)
+    contents = [_content(Path(source)) if Path(source).is_file() else source for source in _sources(experiment, setting)]
     return more | {
         "experiment": described,
         "corpus": setting.corpus.fingerprint,
@@ -87,7 +99,7 @@ def _parts(experiment: Experiment, setting: Setting) -> dict[str, Any]:
         "split": setting.split.fingerprint,
         "train": indices_digest(setting.indices("train")),
         "train_limit": setting.train_limit,
-        "weights": _content(Path(source)) if Path(source).is_file() else source,
+        "weights": contents[0] if len(contents) == 1 else contents,
         "device": kind_of(setting.device),
         "engine": engine.name(setting.device),
         "code": declared.versions(code),

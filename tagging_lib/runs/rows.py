@@ -12,7 +12,7 @@ from typing import Any
 
 from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import weights
+from tagging_lib.models import joined, weights
 from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import STAGES, Trained
 from tagging_lib.models.zoo import VGGS
@@ -221,6 +221,18 @@ ROWS: tuple[Experiment, ...] = (
     ),
     _head("densenet169_head_224", "DenseNet-169 at 224 px, head only", "densenet169", side=224, overnight=True),
     _head("densenet169_head_384", "DenseNet-169 at 384 px, head only", "densenet169", side=384, overnight=True, toy=False),
+    # Two networks of different make err on different photos.
+    *(
+        _head(
+            f"lite2_densenet169_head_{side}",
+            f"EfficientNet-Lite2 and DenseNet-169 at {side} px, head only",
+            joined.BETWEEN.join((LITE2, "densenet169")),
+            side=side,
+            overnight=True,
+            toy=False,
+        )
+        for side in (224, 384)
+    ),
     _stage("lite2_stage_384", "EfficientNet-Lite2 at 384 px, last stage", LITE2, views=2, side=384, toy=False),
     _stage("densenet169_stage_384", "DenseNet-169 at 384 px, last stage", "densenet169", views=2, side=384, toy=False),
     MOBILENET_STAGE,
@@ -317,8 +329,8 @@ def quick(row: Experiment) -> Experiment:
     heads = row.trained == Trained.HEAD
     # VGG's head has 111 million weights: an epoch of it takes as long as one of a whole ResNet.
     epochs = QUICK_HEAD_EPOCHS if heads and row.network not in VGGS else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
-    recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32)
-    if heads and weights.find_installed(row.network) is not None:
+    recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32, least_steps=0)
+    if heads and all(weights.find_installed(network) is not None for network in joined.names(row.network)):
         return dataclasses.replace(row, recipe=recipe)
     rehearsal = row.weights != NONE
     title = f"{row.title} (rehearsal)" if rehearsal else row.title

@@ -155,13 +155,13 @@ def prepare(
     )
     batches: PhotoBatches | FeatureBatches = photos
     module: nn.Module = tagger
-    views: list[np.ndarray] = []
+    cost = dict.fromkeys(arrays.COST, 0.0)
     if cached and experiment.views >= 1 and experiment.trained in (Trained.HEAD, *STAGES):
         if experiment.trained == Trained.HEAD:
             before, module = tagger.backbone, tagger.head
         else:
             before, module = cutting.cut(tagger, experiment.side)
-        views = frozen.views(experiment, setting, source, before, photos)
+        views, cost = frozen.views(experiment, setting, source, before, photos)
         batches = FeatureBatches(
             views,
             setting.corpus.targets,
@@ -184,8 +184,6 @@ def prepare(
         "labels": list(setting.corpus.labels),
         "seed": recipe.seed,
     }
-    costs = [arrays.cost(view) for view in views]
-    cost = {name: sum(each[name] for each in costs) for name in arrays.COST}
     return Training(tagger, module, batches, History([], 0, 0.0), spec, preprocessing, cost)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -71,8 +72,14 @@ class PhotoBatches:
         self.evaluation_batch = max(1, most * widest**2 // max(side, widest) ** 2)
         self._pixels = Store([pixels], device)
         self._targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
-        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
-        self._scale, self._shift = (1 / (255 * std)).to(device), (-mean / std).to(device)
+        self._scale, self._shift = _as_factors(preprocessing, device)
+
+    def prepared_as(self, preprocessing: Preprocessing) -> PhotoBatches:
+        """The same photos, of which none is copied, as other weights demand them."""
+        found = copy.copy(self)
+        found.preprocessing = preprocessing
+        found._scale, found._shift = _as_factors(preprocessing, self.device)
+        return found
 
     def train(self, indices: np.ndarray, epoch: int, part: Part = _whole) -> Iterator[tuple[Tensor, Tensor]]:
         """An epoch: every photo once, in the epoch's order, augmented. The draws depend on (seed, epoch, step) alone.
@@ -114,6 +121,12 @@ class PhotoBatches:
             ).clamp_(0, 1)
         images = torch.addcmul(self._shift, images, 255 * self._scale)
         return images.contiguous(memory_format=torch.channels_last)
+
+
+def _as_factors(preprocessing: Preprocessing, device: str) -> tuple[Tensor, Tensor]:
+    """Scale and shift (1, 3, 1, 1) that pixels of 0 to 255 take."""
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std))
+    return (1 / (255 * std)).to(device), (-mean / std).to(device)
 
 
 class FeatureBatches:

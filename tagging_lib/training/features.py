@@ -55,7 +55,7 @@ def write(
     for found in devices.each(look, progress(photos, "batches through the frozen part"), device):
         block = found.cpu().numpy()
         if array is None:
-            array = _reserved(path, (n_photos, *block.shape[1:]), block.dtype)
+            array = reserved(path, (n_photos, *block.shape[1:]), block.dtype)
             if others is not None:
                 array[:] = others
         array[indices[done : done + len(block)]] = block
@@ -65,7 +65,7 @@ def write(
     array.flush()
 
 
-def _reserved(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+def reserved(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     """A new array of zeros in a file whose room on the disk is taken, so that a full disk is an error here, not a crash."""
     array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):
