@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from tagging_lib import files
 from tagging_lib.data.corpus import open_photos
 from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
@@ -166,3 +169,27 @@ def test_the_same_network_is_the_same_bytes(tmp_path):
     with safe_open(tmp_path / kept.MODEL, "pt") as stored:
         assert stored.metadata() == {"format": "pt", "tagging": json.dumps({"network": "größer", "n": 0})}
         assert torch.equal(stored.get_tensor("layer.weight"), state["layer.weight"])
+
+
+def test_a_result_that_was_opened_before_its_folder_was_made_whole_keeps_its_network(opened):
+    """As a notebook holds it, while the same row is trained from a terminal."""
+    result = trained_row(opened, "lite0_head")
+    assert kept.WHOLE not in result.details
+    whole.complete(result.folder)
+    before = {path.name: path.read_bytes() for path in result.folder.iterdir() if path.is_file()}
+    training = run.reopened(result)
+    assert training.spec["labels"] == list(opened.labels)
+    assert {path.name: path.read_bytes() for path in result.folder.iterdir() if path.is_file()} == before
+
+
+def test_two_processes_that_make_a_folder_whole_take_turns(opened, caplog):
+    result = trained_row(opened, "lite0_head")
+    with ThreadPoolExecutor(1) as other:
+        with files.locked(result.folder, "not said"), caplog.at_level("INFO"):
+            waiting = other.submit(whole.complete, result.folder)
+            deadline = time.monotonic() + 20
+            while "another process is busy with it" not in caplog.text and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not waiting.done() and kept.WHOLE not in kept.read(result.folder).facts
+        assert waiting.result() == ""
+    assert kept.read(result.folder).facts[kept.WHOLE]["sha256"]

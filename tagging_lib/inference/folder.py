@@ -51,9 +51,12 @@ def load(model: Path) -> tuple[Tagger, dict[str, Any]]:
         WeightsUnavailable: a run's pretrained weights are out of reach.
     """
     described, file = _described(model)
+    if not (sound := _is_sound(described, file)):
+        described, file = _described(model)  # it may have been made whole meanwhile
+        sound = _is_sound(described, file)
     if not file.exists():
         raise TaggingError(f"{file} is missing: {GIVE}")
-    if described.get("sha256") != files.sha256(file):
+    if not sound:
         raise TaggingError(f"{file} is damaged (its checksum is not the one beside it): train it again")
     try:
         with safe_open(str(file), framework="pt") as stored:
@@ -72,6 +75,10 @@ def load(model: Path) -> tuple[Tagger, dict[str, Any]]:
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TaggingError(f"{file} is no model of this library ({error}): train it again") from error
     return tagger.eval(), described
+
+
+def _is_sound(described: dict[str, Any], file: Path) -> bool:
+    return file.exists() and described.get("sha256") == files.sha256(file)
 
 
 def _described(model: Path) -> tuple[dict[str, Any], Path]:

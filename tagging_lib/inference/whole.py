@@ -56,6 +56,11 @@ def complete(model: Path, card: Sequence[str] = ()) -> str:
     Raises:
         TaggingError: it is no folder of a run with its network.
     """
+    with files.locked(model, f"{model}: another process is busy with it; waiting"):
+        return _complete(model, card)
+
+
+def _complete(model: Path, card: Sequence[str]) -> str:
     run = kept.read(model)
     whole = run.facts.get(kept.WHOLE)
     if whole and (model / CONFIG).exists() and whole["sha256"] == _digest(model / kept.MODEL):

@@ -119,6 +119,8 @@ def _model(result: Result) -> Path:
     if not result.has_network:
         raise TaggingError(f"row {result.name} has no network that could look at a photo: choose a trained row")
     for _ in range(2):
+        # What is at hand may be older than the folder, which another process has made whole since.
+        result = opened(result.experiment, result.setting, own=True) or result
         digest = files.sha256(result.model_file) if result.model_file.exists() else "no file"
         if digest == result.details["model_sha256"] and _is_safetensors(result.model_file):
             return result.model_file
