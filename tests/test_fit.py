@@ -174,6 +174,13 @@ def test_one_log_line_an_epoch(caplog):
     assert [record.message.split(":")[0] for record in caplog.records] == [f"epoch {k}/4" for k in range(1, 5)]
 
 
+def test_a_training_of_many_epochs_tells_some_of_them_and_its_first_and_last(caplog):
+    with caplog.at_level(logging.INFO, logger="tagging_lib.training.fit"):
+        history = run(linear(), feature_batches(), dataclasses.replace(RECIPE, epochs=103))
+    told = [int(record.message.split(":")[0].removeprefix("epoch ").removesuffix("/103")) for record in caplog.records]
+    assert told == [1, *range(4, 101, 4), 103] and len(history.epochs) == 103
+
+
 # ------------------------------------------------------------------- optimiser and schedule
 
 

@@ -26,6 +26,7 @@ from tagging_lib.training.recipe import Recipe
 
 logger = logging.getLogger(__name__)
 DROPOUT, MONITOR, MIXUP = 11, 12, 13  # what a seed is derived for
+TOLD = 25  # epochs, about, of a long training; of one with fewer than twice as many, all
 CHEAP_CHECKPOINT = 1.0  # seconds; a checkpoint that takes longer is written less often,
 AVERAGE = "average/"  # what names of averaged weights begin with in a checkpoint
 CHECKPOINT_SHARE = 0.05  # so that no more than this share of the time goes into them
@@ -120,12 +121,13 @@ def fit(
             best_epoch, best_f1 = epoch, entry["validation_f1"]
             if recipe.keep == "best":
                 best = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
-        logger.info(
-            "epoch %d/%d: train loss %.4f F1 %.3f, validation loss %.4f F1 %.3f, %.1f s",
-            epoch,
-            recipe.epochs,
-            *(entry[name] for name in ("train_loss", "train_f1", "validation_loss", "validation_f1", "seconds")),
-        )
+        if epoch % max(1, recipe.epochs // TOLD) == 0 or epoch in (1, recipe.epochs):
+            logger.info(
+                "epoch %d/%d: train loss %.4f F1 %.3f, validation loss %.4f F1 %.3f, %.1f s",
+                epoch,
+                recipe.epochs,
+                *(entry[name] for name in ("train_loss", "train_f1", "validation_loss", "validation_f1", "seconds")),
+            )
         now = time.perf_counter()
         due = saving < CHEAP_CHECKPOINT or saving < CHECKPOINT_SHARE * (now - saved_at)
         if checkpoint is not None and epoch < recipe.epochs and due and ranks.is_writer():
