@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 import tagging_lib
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.inference import timm_format
-from tagging_lib.models import attribution, joined, zoo
+from tagging_lib.models import attribution, engine, joined, zoo
 from tagging_lib.models.preprocessing import Preprocessing
 from tagging_lib.runs import key, rows
 from tagging_lib.runs import run as runs
@@ -134,3 +134,14 @@ def test_random_weights_are_joined_without_other_preparation_than_the_corpus_own
     with torch.inference_mode():
         first, second = (part(photos) for part in tagger.eval().backbone.backbones)
         torch.testing.assert_close(tagger.features(photos), torch.cat([first, second], dim=1))
+
+
+def test_onnx_runtime_looks_with_both_as_torch_does(float32):
+    pytest.importorskip("onnxruntime")
+    backbone = zoo.build(BOTH, 3, trained="head", side=64).backbone.eval()
+    photos = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    compiled = engine.Compiled(backbone)
+    with torch.inference_mode():
+        found, expected = compiled(photos), backbone(photos)
+    assert compiled._session is not None
+    torch.testing.assert_close(found, expected, atol=engine.TOLERANCE * float(expected.abs().max()), rtol=0)
