@@ -97,13 +97,12 @@ def test_head_rows_train_on_features_and_leave_the_backbone_alone(opened):
 
 
 def test_a_head_that_learns_first_is_the_head_that_learns_alone(opened, float32):
-    plain = dataclasses.replace(HEAD_RECIPE, least_steps=0)
-    alone = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, recipe=plain)
-    still = dataclasses.replace(plain, epochs=1, learning_rate=1e-12, batch_size=16, weight_decay=0.0)
-    first = dataclasses.replace(still, head_epochs=plain.epochs)
+    alone = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, recipe=HEAD_RECIPE)
+    still = dataclasses.replace(HEAD_RECIPE, epochs=1, learning_rate=1e-12, batch_size=16, weight_decay=0.0)
+    first = dataclasses.replace(still, head_epochs=HEAD_RECIPE.epochs)
     learnt, after, untold = (
         runs.run(dataclasses.replace(alone, name=name, views=views, recipe=recipe), opened.setting)
-        for name, views, recipe in (("alone", 1, plain), ("first", 0, first), ("untold", 0, still))
+        for name, views, recipe in (("alone", 1, HEAD_RECIPE), ("first", 0, first), ("untold", 0, still))
     )
     expected = learnt.probabilities("test")
     np.testing.assert_allclose(after.probabilities("test"), expected, atol=1e-4)
