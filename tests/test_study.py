@@ -368,3 +368,10 @@ def _published(study):
     for place in files.read_json(study.ledger):
         kept.publish(kept.find(study.outputs, *place), kept.published_folder(study.outputs).joinpath(*place))
     return result, (described, tagged)
+
+
+def test_the_constant_answer_is_there_without_being_asked_for_first(opened):
+    assert opened.finished(["constant"]) == []
+    assert opened.result("constant").experiment.is_constant
+    with pytest.raises(TaggingError, match="row ffn1 is not finished"):
+        opened.result("ffn1")

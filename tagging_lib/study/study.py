@@ -161,13 +161,15 @@ class Study:
         return found
 
     def result(self, name: str, seed: int | None = None) -> Result:
-        """A finished row's result.
+        """A finished row's result, or the constant answer's, which looks at no photo and learns nothing.
 
         Raises:
             TaggingError: it is not finished.
         """
         for result in self.finished([name], seed):
             return result
+        if self.row(name).is_constant:
+            return self.run([name])[0]
         raise TaggingError(f"row {name} is not finished: run `tagging train {name}`, or the notebook that asks for it")
 
     def trainings(self, result: Result) -> list[Result]:
