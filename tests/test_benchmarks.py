@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 
-from benchmarks import cpu, cuda, engines, growth, references, timing
+from benchmarks import cpu, cuda, engines, growth, labelling, references, timing
 from benchmarks.__main__ import main
 from tagging_lib.data import pixels
+from tagging_lib.errors import TaggingError
+from tagging_lib.evaluation import acquisition
 from tagging_lib.models import engine
 from tagging_lib.models.device import has_units
+from tagging_lib.study.opening import open_study
 
 # By hand, so that a row cannot disappear from the tables and from this list at once.
 WANTED = (
@@ -157,6 +161,23 @@ def test_engines_compares_ways_to_look(monkeypatch, capsys):
     torch_line, compiled, fast, small = capsys.readouterr().out.splitlines()
     assert torch_line.endswith("1.00 ×") and compiled.endswith("not to be had")
     assert "ONNX Runtime " in fast and fast.endswith("×") and "8 bits" in small and small.endswith("×")
+
+
+def test_labelling_compares_what_is_suggested_with_chance(tiny_corpus, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    asked = [str(tiny_corpus), "--row", "lite0_head", "--start", "8", "--photos", "4", "--rounds", "1", "--seeds", "42"]
+    assert labelling.main(asked) == 0
+    heading, before, after = capsys.readouterr().out.splitlines()
+    assert "lite0_head, mean of 1 splits" in heading and before.startswith("     8 photos") and after.startswith("    12 photos")
+    assert "+0.0000 (+0.0000 – +0.0000)" in before, "both begin with the same photos"
+    opened = labelling.Labelling(open_study(str(tiny_corpus), "cpu", DEVICE="cpu").setting, "lite0_head", 42)
+    pool = opened.setting.indices("train")[8:]
+    opened.learn(opened.setting.indices("train")[:8])
+    unsure = acquisition.uncertainty(opened.answer(pool))
+    wanted = opened.suggested(pool, 3)
+    assert wanted[0] == pool[np.argmax(unsure)] and len(set(wanted)) == 3 and set(wanted) <= set(pool)
+    with pytest.raises(TaggingError, match="choose a row of a head"):
+        labelling.Labelling(opened.setting, "ffn1", 42)
 
 
 def test_engines_tells_what_each_way_costs(tiny_corpus, monkeypatch, capsys):
