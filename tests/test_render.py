@@ -251,6 +251,13 @@ def test_only_finished_notebooks_and_their_own_files_are_shown(report):
     assert "Not run yet" in read(report, "index.html")[0]
 
 
+def test_chapters_are_counted_where_all_up_to_the_last_are_there(report):
+    assert "Chapter 2 of 2<" in read(report, "02_second.html")[0]
+    (report / "work" / "01_first.ipynb").unlink()
+    publish.build_report(report)
+    assert "Chapter 2<" in read(report, "02_second.html")[0]
+
+
 def test_pages_of_an_older_run_are_named_and_not_shown(report):
     finish(report, "01_first", parameters=PARAMETERS | {"SEED": 7})
     publish.build_report(report)
