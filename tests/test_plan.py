@@ -81,13 +81,19 @@ def test_options_at_their_defaults_are_not_written():
     ]
 
 
+def test_how_a_corpus_is_read_is_written_as_it_is_typed():
+    given = "relabel='my labels.csv' min_photos=3 table=tags.csv separator='|'"
+    words = as_options({"READ": given})
+    assert words == ["--relabel", "my labels.csv", "--min-photos", "3", "--separator", "|", "--read", "table=tags.csv"]
+
+
 def test_a_printed_command_trains_its_row(place):
     def tagging(words: str) -> str:
         words = words.replace("tagging", f"{sys.executable} -m tagging_lib.cli", 1)
         done = subprocess.run(words, shell=True, capture_output=True, text=True, check=True, env=os.environ)
         return done.stdout
 
-    options = "--corpus 'my photos' --profile quick --device cpu --seed 5 --read 'layout=numbered'"
+    options = "--corpus 'my photos' --profile quick --device cpu --seed 5 --layout numbered"
     lines = tagging(f"tagging rows --missing {options} --seeds 2").splitlines()
     (command,) = [line for line in lines if shlex.split(line)[:3] == ["tagging", "train", "ffn1"] and "--training" in line]
     assert sorted(shlex.split(command)[3:]) == sorted(shlex.split(f"{options} --training 2"))

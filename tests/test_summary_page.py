@@ -134,11 +134,11 @@ def test_nothing_in_it_is_active_and_it_loads_nothing(result):
 
 
 def test_commands_can_be_copied(result):
-    html = page.page(result, corpus="my photos", read="layout=table", folder="out puts/runs/x")
+    html = page.page(result, corpus="my photos", read="layout=table hierarchy=path", folder="out puts/runs/x")
     text = text_of(html).replace("&#39;", "'").replace("&#34;", '"')
     assert "tagging predict 'out puts/runs/x' more-photos --out tagged" in text
-    assert "tagging train --corpus 'my photos' --read layout=table" in text
-    assert "./run_all.sh --corpus 'my photos' --read layout=table" in text
+    assert "tagging train --corpus 'my photos' --layout table --read hierarchy=path" in text
+    assert "./run_all.sh --corpus 'my photos' --layout table --read hierarchy=path" in text
     assert "timm.create_model('local-dir:out puts/runs/x', pretrained=True)" in text
     assert "does not open in timm: no such network." in text_of(page.page(result, not_in_timm="no such network"))
 

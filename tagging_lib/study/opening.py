@@ -14,7 +14,7 @@ from tagging_lib import files
 from tagging_lib.data import pixels, splits, twins
 from tagging_lib.data.corpus import MIRFLICKR, SAMPLE, SAMPLE_TEST, Corpus, open_photos
 from tagging_lib.data.decoding import Framing
-from tagging_lib.data.readers.reading import options_of
+from tagging_lib.data.readers.reading import as_words, options_of
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import device as devices
 from tagging_lib.models import ranks
@@ -113,7 +113,11 @@ def as_options(parameters: Mapping[str, Any], without: Collection[str] = ()) -> 
     """Parameters of a notebook as words of a command line, not quoted; those at their defaults are not written."""
     words = []
     for name, argument in inspect.signature(open_study).parameters.items():
-        if name in parameters and name not in without and parameters[name] != argument.default:
+        if name not in parameters or name in without or parameters[name] == argument.default:
+            continue
+        if name == "READ":
+            words += as_words(str(parameters[name]))
+        else:
             words.append(f"--{name.lower().replace('_', '-')}")
             if parameters[name] is not True:
                 words.append(str(parameters[name]))

@@ -113,6 +113,7 @@ class Written(Enum):
 
 
 LEAVE_OUT, READ = "leave-out", "read"
+OWN_OPTIONS = ("layout", "separator", "relabel", "corrections", "min_photos", "groups")  # on the command line
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,22 @@ def quoted(names: Iterable[str], most: int = 5) -> str:
     listed = list(names)
     more = f" and {len(listed) - most} more" if len(listed) > most else ""
     return ", ".join(repr(name) for name in listed[:most]) + more
+
+
+def as_words(text: str) -> list[str]:
+    """The same line as words of a command line, not quoted; `--read` has what has no option of its own.
+
+    >>> as_words("layout=table relabel=names.csv table=tags.csv hierarchy=path")
+    ['--layout', 'table', '--relabel', 'names.csv', '--read', 'table=tags.csv hierarchy=path']
+    """
+    found, others = [], []
+    for word in shlex.split(text):
+        name, _, value = word.partition("=")
+        if name in OWN_OPTIONS:
+            found += [f"--{name.replace('_', '-')}", value]
+        else:
+            others.append(word)
+    return [*found, *(["--read", shlex.join(others)] if others else [])]
 
 
 def options_of(text: str) -> ReadOptions:

@@ -19,6 +19,7 @@ from PIL import Image
 
 from tagging_lib.data.corpus import Corpus
 from tagging_lib.data.decoding import GREY, Framing, decode
+from tagging_lib.data.readers.reading import as_words
 from tagging_lib.evaluation import errors, metrics, reliance, uncertainty
 from tagging_lib.models.baselines import constant_answer
 from tagging_lib.report import tables
@@ -210,7 +211,7 @@ def _thumbnail(corpus: Corpus, index: int) -> str:
 def _commands(folder: str, corpus: str, read: str) -> dict[str, str]:
     model = shlex.quote(folder)
     given = f" --corpus {shlex.quote(corpus)}" if corpus else ""
-    given += f" --read {shlex.quote(read)}" if read else ""
+    given += f" {shlex.join(as_words(read))}" if read else ""
     return {
         "predict": f"tagging predict {model} more-photos --out tagged",
         "xmp": f"tagging predict {model} more-photos --xmp --dry-run\ntagging predict {model} more-photos --xmp",
