@@ -110,6 +110,8 @@ def test_what_cannot_be_joined_is_told(weights_folder, tmp_path):
         zoo.build("resnet18+ffn1", 3)
     with pytest.raises(TaggingError, match="no network is called 'resnet19'"):
         zoo.build("resnet18+resnet19", 3)
+    with pytest.raises(TaggingError, match="no path may hold"):
+        zoo.build(BOTH, 3, weights=os.pathsep.join(["a", "b", "c"]))
     with pytest.raises(TaggingError, match="no last stage by a known name"):
         zoo.build(BOTH, 3, trained="last-stage")
     shutil.move(weights_folder / "resnet18.safetensors", tmp_path / "elsewhere")

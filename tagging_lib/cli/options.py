@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from tagging_lib.data.readers.reading import OWN_OPTIONS
+
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder for unpacked corpora and decoded photos.")]
 CorpusPath = Annotated[
     str,
@@ -59,8 +61,7 @@ def reading(
     corrections: str = "",
 ) -> str:
     """What was asked of reading, in one line as notebooks take it: name=value words, quoted as in a shell."""
-    given = {"layout": layout, "separator": separator, "relabel": relabel, "corrections": corrections}
-    given |= {"min_photos": str(min_photos or ""), "groups": groups}
+    given = dict(zip(OWN_OPTIONS, (layout, separator, relabel, corrections, str(min_photos or ""), groups), strict=True))
     words = []
     for line in more or ():  # one pair, whatever its value holds, or several as a report's command has them
         several = shlex.split(line)

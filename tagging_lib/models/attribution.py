@@ -60,10 +60,10 @@ def _chosen(logits: Tensor, columns: Tensor) -> Tensor:
 def _last_map(tagger: nn.Module, photo: Tensor) -> nn.Module | None:
     """The module that puts out the last map (1, C, H, W) with more than one place, None where something of another form
     follows it before the features are flat: tokens mix places, so that an earlier map is not where the label was seen."""
-    if len(joined.parts(getattr(tagger, "backbone", tagger))) > 1:
+    backbone = getattr(tagger, "backbone", tagger)
+    if len(joined.parts(backbone)) > 1:
         return None  # a map of one of them would leave out what the others see
     order: list[tuple[nn.Module, tuple[int, ...]]] = []
-    backbone = getattr(tagger, "backbone", tagger)
     handles = [
         module.register_forward_hook(
             lambda module, _, output: order.append((module, tuple(output.shape))) if isinstance(output, Tensor) else None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tagging_lib.errors import TaggingError
 from tagging_lib.models.preprocessing import Preprocessing
 
 BETWEEN = "+"  # the names of the networks
@@ -51,8 +52,13 @@ def sources(source: str, count: int) -> list[str]:
 
     >>> sources("imagenet", 2), sources(os.pathsep.join(["a.safetensors", "imagenet"]), 2)
     (['imagenet', 'imagenet'], ['a.safetensors', 'imagenet'])
+
+    Raises:
+        TaggingError: there are neither one nor so many.
     """
     found = source.split(os.pathsep) if count > 1 else [source]
+    if len(found) not in (1, count):
+        raise TaggingError(f"{source} is not one source of weights for each of {count} networks: no path may hold {os.pathsep!r}")
     return found * count if len(found) == 1 else found
 
 

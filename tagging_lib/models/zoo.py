@@ -75,19 +75,22 @@ def build(
         NONE if each in BASELINES else resolve(each, source)
         for each, source in zip(names, joined.sources(weights, len(names)), strict=True)
     ]
-    options: list[dict[str, Any]] = [
-        {"timm": each.options, "absent": list(each.absent), "batch_norm_eps": each.batch_norm_eps} for each in found
-    ]
+    options = _options(found[0])
     if len(names) > 1:
-        prepared = [each.preprocessing or found[0].preprocessing or IMAGENET for each in found]
-        options = [{JOINED: [own | {"preprocessing": asdict(each)} for own, each in zip(options, prepared, strict=True)]}]
+        usual = found[0].preprocessing or IMAGENET
+        options = {JOINED: [_options(each) | {"preprocessing": asdict(each.preprocessing or usual)} for each in found]}
     whole = replace(found[0], description=joined.BETWEEN.join(each.description for each in found))
-    tagger = _assemble(name, n_labels, whole, options[0], dropout, side, seed)
+    tagger = _assemble(name, n_labels, whole, options, dropout, side, seed)
     for each, backbone, own in zip(names, joined.parts(tagger.backbone), found, strict=True):
         if own.state is not None:
             _load(backbone, own, each)
     freeze(tagger, trained)
     return tagger
+
+
+def _options(found: Weights) -> dict[str, Any]:
+    """What of a network's shape comes with its weights."""
+    return {"timm": found.options, "absent": list(found.absent), "batch_norm_eps": found.batch_norm_eps}
 
 
 def rebuild(name: str, n_labels: int, *, options: dict[str, Any], dropout: float = 0.0, side: int = 128) -> Tagger:

@@ -113,7 +113,8 @@ class Written(Enum):
 
 
 LEAVE_OUT, READ = "leave-out", "read"
-OWN_OPTIONS = ("layout", "separator", "relabel", "corrections", "min_photos", "groups")  # on the command line
+# What has an option of its own on the command line, in the order in which `cli.options.reading` writes it.
+OWN_OPTIONS = ("layout", "separator", "relabel", "corrections", "min_photos", "groups")
 
 
 @dataclass(frozen=True)
