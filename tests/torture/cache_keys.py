@@ -262,7 +262,7 @@ def _code(trials: Trials, folder: Path) -> None:
         expect({"training/fit.py", "models/zoo.py", "models/predict.py"} <= set(used), f"only {used} were seen")
     from tagging_lib import declared
 
-    shaping = declared.versions((*declared.ROWS, *declared.SEVERAL_RANKS))
+    shaping = declared.versions((*declared.ROWS, *declared.JOINED, *declared.SEVERAL_RANKS))
     for name in used:
         if name not in BY_VALUE:
             with trials.trial(f"code {name}"):
