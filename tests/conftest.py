@@ -35,12 +35,18 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+def processor(monkeypatch, *, units: bool):
+    """Let this machine's CPU have units for bfloat16, or none."""
+    import torch
+
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: units)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+
+
 @pytest.fixture
 def float32(monkeypatch):
     """Every layer in float32 on any machine, for tests that compare values more closely than bfloat16 can hold."""
-    import torch
-
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    processor(monkeypatch, units=False)
 
 
 def draw_corpus(folder: Path, photos: int = 60, labels: tuple[str, ...] = ("blue", "green", "red"), side: int = 32):

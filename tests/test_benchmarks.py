@@ -158,7 +158,8 @@ def test_the_originals_way_is_float32_throughout(monkeypatch):
 def test_engines_compares_ways_to_look(monkeypatch, capsys):
     monkeypatch.setattr(engines, "_compiled", lambda *_: None)  # half a minute, where there is a compiler
     assert engines.main(["--toy"]) == 0
-    torch_line, compiled, fast, small = capsys.readouterr().out.splitlines()
+    torch_line, half, compiled, fast, small = capsys.readouterr().out.splitlines()
+    assert "bfloat16" in half and half.endswith("×" if has_units("cpu") else "not to be had")
     assert torch_line.endswith("1.00 ×") and compiled.endswith("not to be had")
     assert "ONNX Runtime " in fast and fast.endswith("×") and "8 bits" in small and small.endswith("×")
 
@@ -183,6 +184,7 @@ def test_labelling_compares_what_is_suggested_with_chance(tiny_corpus, tmp_path,
 def test_engines_tells_what_each_way_costs(tiny_corpus, monkeypatch, capsys):
     monkeypatch.setattr(engines, "_compiled", lambda *_: None)
     assert engines.main(["--toy", "--photos", "60", "--corpus", str(tiny_corpus)]) == 0
-    plain, fast, small = (line.rpartition(" ") for line in capsys.readouterr().out.splitlines())
+    plain, *half, fast, small = (line.rpartition(" ") for line in capsys.readouterr().out.splitlines())
+    assert len(half) == has_units("cpu") and all(engine.TOLERANCE < float(line[2]) < 0.1 for line in half)
     assert plain[0].startswith("torch") and float(plain[2]) == 0
     assert fast[0].startswith("ONNX Runtime ") and 0 < float(fast[2]) <= engine.TOLERANCE < float(small[2])

@@ -11,14 +11,15 @@ import torch
 from benchmarks import material
 from tagging_lib.inference.looking import Looker
 from tagging_lib.models import cutting, device, engine, zoo
+from tests.conftest import processor
 
 SIDE, MANY = 64, engine.WORTH
 
 
 @pytest.fixture
 def plain_cpu(monkeypatch):
-    """A processor without matrix units."""
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    """A processor without units for bfloat16."""
+    processor(monkeypatch, units=False)
 
 
 def tagger(network="resnet18", **options):

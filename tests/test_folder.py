@@ -102,6 +102,13 @@ def test_tags_go_beside_the_photos_and_a_second_run_changes_nothing(opened, tmp_
     assert {path.name: path.read_bytes() for path in copies.iterdir() if path.suffix != ".xmp"} == before
     second = CliRunner().invoke(cli.app, command)
     assert f"xmp: 0 of {len(table)} files written" in second.output
+    cut = min(copies.glob("*.xmp"))
+    cut.write_bytes(cut.read_bytes()[:-90])
+    refused = CliRunner().invoke(cli.app, command)
+    assert refused.exit_code and cut.name in str(refused.exception)
+    skipped = CliRunner().invoke(cli.app, [*command, "--skip-broken"])
+    assert skipped.exit_code == 0 and f"xmp: 0 of {len(table) - 1} files written" in skipped.output
+    assert "xmp: 1 files are passed over" in skipped.output and cut.name in skipped.output
 
 
 def test_a_threshold_of_ones_own_and_one_that_is_none(opened):

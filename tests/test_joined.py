@@ -128,7 +128,7 @@ def test_where_joined_networks_see_a_label_is_asked_at_the_pixels_and_not_of_one
     assert how == attribution.GRADIENT
 
 
-def test_random_weights_are_joined_without_other_preparation_than_the_corpus_own():
+def test_random_weights_are_joined_without_other_preparation_than_the_corpus_own(float32):
     tagger = zoo.build(BOTH, 3)
     assert tagger.preprocessing is None
     assert isinstance(tagger.backbone, joined.Joined) and len(set(tagger.backbone.preprocessings)) == 1

@@ -9,6 +9,10 @@ import torch
 
 from tagging_lib.models import device, zoo
 from tagging_lib.models import tagger as taggers
+from tagging_lib.runs import key
+from tagging_lib.runs import run as runs
+from tagging_lib.study.opening import open_study
+from tests.conftest import processor
 
 
 def half(kind: str):
@@ -50,17 +54,18 @@ def test_gradients_and_weights_stay_float32(monkeypatch):
     assert {p.grad.dtype for p in tagger.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize("units", [True, False])
-def test_a_processor_without_units_for_it_computes_in_float32(units, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: units)
+@pytest.mark.parametrize("matrices, vectors", [(False, False), (False, True), (True, True)])
+def test_a_processor_without_units_for_it_computes_in_float32(matrices, vectors, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: matrices)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: vectors)
     with device.mixed("cpu"):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
-    assert product.dtype == (torch.bfloat16 if units else torch.float32)
+    assert product.dtype == (torch.bfloat16 if vectors else torch.float32)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "timm:mobilenetv1_100", "timm:nf_resnet26"])
 def test_weights_rounded_once_give_the_same_bits_and_leave_the_network_alone(name, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    processor(monkeypatch, units=True)
     tagger = zoo.build(name, 5, side=32, seed=3).train()
     before = {key: tensor.clone() for key, tensor in tagger.state_dict().items()}
     photos = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -77,6 +82,19 @@ def test_weights_rounded_once_give_the_same_bits_and_leave_the_network_alone(nam
 
 
 def test_without_units_nothing_is_rounded(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    processor(monkeypatch, units=False)
     layer = torch.nn.Conv2d(1, 1, 1)
     assert device.cast_once(layer, "cpu") is layer
+
+
+def test_a_row_that_another_kind_of_processor_finished_is_not_trained_again(tiny_corpus, tmp_path, monkeypatch):
+    """Rows of one report come from several sessions and nodes, whose processors differ."""
+    monkeypatch.chdir(tmp_path)
+    study = open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    row = study.row("lite0_head")
+    processor(monkeypatch, units=False)
+    trained, without = runs.run(row, study.setting), list(key.keys(row, study.setting))
+    processor(monkeypatch, units=True)
+    found, with_units = runs.run(row, study.setting), list(key.keys(row, study.setting))
+    assert found.folder == trained.folder and found.key == trained.key == without[0]
+    assert with_units[:2] == without[1::-1] and len(with_units) == len(set(with_units))

@@ -328,6 +328,10 @@ def test_a_damaged_file_is_named_and_nothing_is_written(damage, photo):
     with pytest.raises(TaggingError, match=r"photo\.jpg\.xmp"):
         write_sidecars([other, photo], [["sea"], ["sea"]])
     assert state(photo.parent) == before
+    broken: list[str] = []
+    (change,) = write_sidecars([photo, other], [["sea"], ["sea"]], broken=broken)
+    assert change.photo == other and change.added == ("sea",) and beside(other).exists()
+    assert len(broken) == 1 and str(beside(photo)) in broken[0] and beside(photo).read_bytes() == DAMAGED[damage]
 
 
 def test_what_cannot_be_written_is_an_error(photo, monkeypatch):

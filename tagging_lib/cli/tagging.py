@@ -25,7 +25,7 @@ MinTrained = Annotated[int, typer.Option("--min-photos", min=0, help="Leave out 
 Format = Annotated[str, typer.Option("--format", help="csv (with a 0/1 text file), jsonl or parquet.")]
 Page = Annotated[bool, typer.Option("--page", help="Write predictions.html, too: photos with their tags, to look through.")]
 Broken = Annotated[
-    bool, typer.Option("--skip-broken", help="Go on without photos that cannot be decoded, and list them in broken.csv.")
+    bool, typer.Option("--skip-broken", help="Go on without photos that cannot be decoded (see broken.csv) and broken XMP files.")
 ]
 
 
@@ -110,7 +110,7 @@ def predict(
             continue
         _write(plan, wanted, target, format, skip_broken=skip_broken, page=page, sidecars=sidecars)
         if xmp and source.root is not None:
-            _write_xmp(plan, wanted, source.root, prefix, dry_run)
+            _write_xmp(plan, wanted, source.root, prefix, dry_run, skip_broken)
 
 
 @app.command()
@@ -173,18 +173,23 @@ def _write(
         say(f"{shown.photos} of them to look through: {shown.path}")
 
 
-def _write_xmp(plan: Plan, wanted: Giving, root: Path, prefix: str, dry_run: bool) -> None:
+def _write_xmp(plan: Plan, wanted: Giving, root: Path, prefix: str, dry_run: bool, skip_broken: bool) -> None:
     from tagging_lib.inference.predict import tags_of_plan
     from tagging_lib.inference.xmp import write_sidecars
 
     changed = every = 0
+    broken: list[str] | None = None
     for only_looking in (True, False)[: 1 if dry_run else 2]:  # all files are looked at before the first is written
         changed = every = 0
+        broken = [] if skip_broken else None
         for names, tags in tags_of_plan(plan, wanted):
-            changes = write_sidecars([root / name for name in names], tags, prefix=prefix, dry_run=only_looking)
+            places = [root / name for name in names]
+            changes = write_sidecars(places, tags, prefix=prefix, dry_run=only_looking, broken=broken)
             changed += sum(change.written for change in changes)
             every += len(changes)
             for change in changes if dry_run else ():
                 if change.written:
                     say(str(change))
     say(f"xmp: {changed} of {every} files {'would change' if dry_run else 'written'}")
+    if broken:
+        say(f"xmp: {len(broken)} files are passed over as they are, first {broken[0]}")

@@ -93,14 +93,18 @@ def write_sidecars(
     prefix: str = "",
     without_suffix: bool = False,
     dry_run: bool = False,
+    broken: list[str] | None = None,
 ) -> list[Change]:
     """As `write_sidecar` for each photo with its tags; one change for each XMP file, in the photos' order.
 
     All files are looked at before the first is written.
 
+    Args:
+        broken: gains what is wrong with each file that cannot be changed, which then stays as it is and is in no change.
+
     Raises:
-        TaggingError: as `write_sidecar`; or two photos share a file (`IMG.jpg` and `IMG.CR2` share `IMG.xmp`) and have
-            different tags.
+        TaggingError: as `write_sidecar`, unless there is a `broken`; or two photos share a file (`IMG.jpg` and `IMG.CR2`
+            share `IMG.xmp`) and have different tags.
     """
     todo: dict[Path, tuple[Path, list[str]]] = {}
     for photo, given in zip(photos, tags, strict=True):
@@ -108,7 +112,15 @@ def write_sidecars(
         other, theirs = todo.setdefault(sidecar, (photo, own))
         if set(theirs) != set(own):
             raise TaggingError(f"{other} and {photo} share {sidecar.name} but have different tags: leave one of them out")
-    changes = [_plan(photo, own, prefix, without_suffix)[0] for photo, own in todo.values()]
+    changes = []
+    for sidecar, (photo, own) in list(todo.items()):
+        try:
+            changes.append(_plan(photo, own, prefix, without_suffix)[0])
+        except TaggingError as error:
+            if broken is None:
+                raise
+            broken.append(str(error))
+            del todo[sidecar]
     if dry_run:
         return changes
     return [write_sidecar(photo, own, prefix=prefix, without_suffix=without_suffix) for photo, own in todo.values()]

@@ -1,4 +1,4 @@
-"""Looking faster than torch does: networks with batch norms through ONNX Runtime, on CPUs without matrix units for bfloat16.
+"""Looking faster than torch does: networks with batch norms through ONNX Runtime, on CPUs without units for bfloat16.
 
 ONNX Runtime folds a batch norm and the activation behind it into the convolution before them, and keeps data in the order in
 which its convolutions read them. Lite0's features cost a third of the processor's time so; networks without batch norms,
@@ -25,13 +25,20 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 1e-4  # of the largest feature, between ONNX Runtime and torch
 OPSET = 17
 WORTH = 512  # photos that compiling a network, which takes one second to eight, pays for
+TORCH = "torch"
 TURN = threading.Lock()  # an exporter has state of the process
 
 
 def name(device: str) -> str:
     """What networks with batch norms are looked at with on a device, such as `torch` or `onnxruntime 1.32.0`."""
-    found = _installed() if kind_of(device) == "cpu" and not has_units(device) else ""
-    return f"onnxruntime {found}" if found else "torch"
+    return names(device)[0]
+
+
+def names(device: str) -> list[str]:
+    """`name` of this machine, then what it may be on others with such a device."""
+    found = _installed() if kind_of(device) == "cpu" else ""
+    every = [TORCH, f"onnxruntime {found}"] if found else [TORCH]
+    return every if has_units(device) else every[::-1]
 
 
 def ready(module: nn.Module, device: str, photos: int) -> nn.Module:
@@ -41,7 +48,7 @@ def ready(module: nn.Module, device: str, photos: int) -> nn.Module:
     `TOLERANCE`; everything else gives the same bits.
     """
     module = cast_once(module.eval(), device)
-    return Compiled(module) if photos >= WORTH and name(device) != "torch" and _gains(module) else module
+    return Compiled(module) if photos >= WORTH and name(device) != TORCH and _gains(module) else module
 
 
 def _gains(module: nn.Module) -> bool:

@@ -62,13 +62,15 @@ def key(experiment: Experiment, setting: Setting) -> str:
 
 
 def keys(experiment: Experiment, setting: Setting) -> Iterator[str]:
-    """Keys under which a result of the row may be: its own, and for one process those of several ranks.
+    """Keys under which a result of the row may be: its own, and for one process those of other processors and several ranks.
 
     These took the same steps up to rounding; among ranks it is the same number alone, which goes on bit by bit.
     """
     parts = _parts(experiment, setting)
-    numbers = range(1, MOST_RANKS + 1) if ranks.world() == 1 else (ranks.world(),)
-    return (_of_ranks(parts, number) for number in numbers)
+    yield _of_ranks(parts, ranks.world())
+    if ranks.world() == 1:
+        yield from (_of_ranks(parts | {"engine": other}, 1) for other in engine.names(setting.device)[1:])
+        yield from (_of_ranks(parts, number) for number in range(2, MOST_RANKS + 1))
 
 
 def _of_ranks(parts: dict[str, Any], number: int) -> str:
