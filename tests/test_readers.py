@@ -398,6 +398,41 @@ def test_label_studio_short_form(tmp_path):
     assert labels_of(Corpus.open(tmp_path)) == {"1.jpg": ["dog", "sea"], "2.jpg": ["sea"], "3.jpg": []}
 
 
+@pytest.mark.parametrize(
+    ("hierarchy", "first", "second"),
+    [
+        ("leaf", ["beach", "dog"], ["beach", "cat"]),
+        ("path", ["animal|dog", "beach"], ["animal|cat", "beach"]),
+        ("all", ["animal", "animal|dog", "beach"], ["animal", "animal|cat", "beach"]),
+    ],
+)
+def test_label_studio_taxonomies_are_hierarchies(tmp_path, hierarchy, first, second):
+    photos(tmp_path, "1.jpg", "2.jpg")
+    paths = {1: [["animal", "dog"], ["beach"]], 2: [["animal", "cat"], ["beach"]]}
+    options = ReadOptions(hierarchy=hierarchy)
+    tasks = [task(number, f"{number}.jpg", []) for number in paths]
+    for entry, chosen in zip(tasks, paths.values(), strict=True):
+        result = {"type": "taxonomy", "from_name": "kind", "to_name": "image", "value": {"taxonomy": chosen}}
+        entry["annotations"][0]["result"] = [result]
+    write(tmp_path / "export.json", tasks)
+    assert labels_of(Corpus.open(tmp_path, options=options)) == {"1.jpg": first, "2.jpg": second}
+    short = [{"id": n, "image": f"{n}.jpg", "kind": {"taxonomy": chosen}, "annotation_id": n} for n, chosen in paths.items()]
+    write(tmp_path / "export.json", short)
+    assert labels_of(Corpus.open(tmp_path, options=options)) == {"1.jpg": first, "2.jpg": second}
+
+
+def test_label_studio_leaves_of_one_name_are_told(tmp_path):
+    photos(tmp_path, "1.jpg", "2.jpg")
+    short = [
+        {"id": 1, "image": "1.jpg", "kind": {"taxonomy": [["animal", "bat"]]}, "annotation_id": 1},
+        {"id": 2, "image": "2.jpg", "kind": {"taxonomy": [["sport", "bat"]]}, "annotation_id": 2},
+    ]
+    write(tmp_path / "export.json", short)
+    with pytest.raises(TaggingError, match=r"bat: is the name of 2 levels \('animal/bat', 'sport/bat'\)"):
+        Corpus.open(tmp_path)
+    assert labels_of(Corpus.open(tmp_path, options=ReadOptions(hierarchy="path")))["1.jpg"] == ["animal|bat"]
+
+
 def test_label_studio_of_one_choice_in_several_controls_asks_which(tmp_path):
     photos(tmp_path, "1.jpg", "2.jpg")
     tasks = [task(1, "1.jpg", [("sharp", ["yes"]), ("usable", ["no"])]), task(2, "2.jpg", [("sharp", ["no"])])]

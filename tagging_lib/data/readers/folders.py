@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from tagging_lib.data.readers.levels import labels_of_path, refuse_leaves_of_one_name
 from tagging_lib.data.readers.photos import photos_below, same_content
 from tagging_lib.data.readers.reading import (
     TRAIN,
@@ -15,13 +16,11 @@ from tagging_lib.data.readers.reading import (
     ReadOptions,
     no_file,
     part_of,
-    quoted,
     reading_of,
 )
 from tagging_lib.errors import TaggingError
 
 CONTAINERS = frozenset(("images", "imgs", "photos", "pictures", "data", "jpegimages", "dataset"))  # folders that are no label
-LEVELS = "|"  # between folders in folders, as between the levels of keywords
 
 
 def recognises(root: Path, options: ReadOptions) -> bool:
@@ -79,7 +78,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
     problems += [no_file(name, root / name) for name in unusable]
     usable = [name for name in labelled if name not in set(unusable)]
     carried = {name: labels_of_path(folders_of[name], options.hierarchy) for name in usable}
-    _refuse_leaves_of_one_name({folders_of[name] for name in usable}, options.hierarchy, problems)
+    refuse_leaves_of_one_name((folders_of[name] for name in usable), options.hierarchy, problems, "folders")
     merged = 0
     for first, *others in same_content(root, usable):
         for other in others:
@@ -87,22 +86,3 @@ def read(root: Path, options: ReadOptions) -> Reading:
             merged += 1
     told = f"; a photo in several folders counts once, with all its labels (here {merged})" if merged else ""
     return reading_of(carried, problems=problems.told(), read_as=f"folders: a folder for each label{told}")
-
-
-def labels_of_path(folders: tuple[str, ...], hierarchy: str) -> set[str]:
-    """`leaf`: the last folder; `path`: all of them as one label; `all`: each level as a path."""
-    if hierarchy == "leaf":
-        return {folders[-1]}
-    if hierarchy == "path":
-        return {LEVELS.join(folders)}
-    return {LEVELS.join(folders[:depth]) for depth in range(1, len(folders) + 1)}
-
-
-def _refuse_leaves_of_one_name(paths: Iterable[tuple[str, ...]], hierarchy: str, problems: Problems) -> None:
-    by_leaf: dict[str, list[str]] = {}
-    for path in sorted(paths):
-        by_leaf.setdefault(path[-1], []).append("/".join(path))
-    for leaf, places in by_leaf.items() if hierarchy == "leaf" else ():
-        if len(places) > 1:
-            what = f"is the name of {len(places)} folders ({quoted(places)})"
-            problems.add("leaf", Problem(leaf, what, "say --read hierarchy=path to keep them apart, or name them apart", True))

@@ -1,4 +1,4 @@
-"""Label Studio: the JSON export of tasks with choices, in its full and its short form (JSON-MIN)."""
+"""Label Studio: the JSON export of tasks with choices or taxonomies, in its full and its short form (JSON-MIN)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
+from tagging_lib.data.readers.levels import labels_of_path, refuse_leaves_of_one_name
 from tagging_lib.data.readers.photos import SUFFIXES, UPLOAD_PREFIX, PhotoFinder, head_of, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, quoted, reading_of, unlisted
 from tagging_lib.errors import TaggingError
 
 HEAD = 1 << 16  # bytes in which the first task stands
 LONGEST_CHOICE = 40  # letters
+LISTED = frozenset(("choices", "taxonomy"))  # what a control calls the list of what was chosen
 SHORT_FIELDS = frozenset(("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"))
 
 
@@ -46,10 +48,13 @@ def read(root: Path, options: ReadOptions) -> Reading:
         raise TaggingError(f"{root} must hold one JSON export of Label Studio, and holds {names}: put one there")
     path, finder, problems = paths[0], PhotoFinder(root), Problems()
     tasks = _load(path)
-    annotated = [_annotations(path, place, task) for place, task in enumerate(tasks)]
+    results = [_annotations(path, place, task) for place, task in enumerate(tasks)]
     short = _short_controls(path, tasks, options) if not any("data" in task for task in tasks) else None
     if short is not None:
-        annotated = [_short_annotations(task, short) for task in tasks]
+        results = [_short_annotations(task, short) for task in tasks]
+    chosen = [levels for answers in results for answer in answers for _, levels in answer]
+    refuse_leaves_of_one_name((levels for levels in chosen if len(levels) > 1), options.hierarchy, problems)
+    annotated = [[_labels(answer, options.hierarchy) for answer in answers] for answers in results]
     controls = _controls(path, annotated, options)
     carried: dict[str, set[str]] = {}
     waiting = 0
@@ -75,6 +80,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
 
 
 Answer = list[tuple[str, str]]  # control and choice
+Chosen = list[tuple[str, tuple[str, ...]]]  # control and the levels of a choice, one but for taxonomies
 
 
 def _load(path: Path) -> list[dict[str, Any]]:
@@ -87,7 +93,11 @@ def _load(path: Path) -> list[dict[str, Any]]:
     return content
 
 
-def _annotations(path: Path, place: int, task: dict[str, Any]) -> list[Answer]:
+def _labels(chosen: Chosen, hierarchy: str) -> Answer:
+    return [(control, label) for control, levels in chosen for label in sorted(labels_of_path(levels, hierarchy))]
+
+
+def _annotations(path: Path, place: int, task: dict[str, Any]) -> list[Chosen]:
     """What each annotator chose; cancelled annotations do not count."""
     found = []
     for annotation in task.get("annotations") or []:
@@ -98,19 +108,25 @@ def _annotations(path: Path, place: int, task: dict[str, Any]) -> list[Answer]:
     return found
 
 
-def _choices(entry: Any) -> Iterable[tuple[str, str]]:
-    """Choices, and the labels of boxes and outlines, of one entry of a result."""
+def _choices(entry: Any) -> Chosen:
+    """Choices, places in a taxonomy, and the labels of boxes and outlines, of one entry of a result."""
     kind = entry.get("type", "") if isinstance(entry, dict) else ""
-    value = entry.get("value") if kind == "choices" or kind.endswith("labels") else None
+    value = entry.get("value") if kind in LISTED or kind.endswith("labels") else None
     chosen = value.get(kind, []) if isinstance(value, dict) else []
-    return [(str(entry.get("from_name", kind)), str(label).strip()) for label in chosen] if isinstance(chosen, list) else []
+    return [(str(entry.get("from_name", kind)), levels) for levels in _levels(chosen)]
+
+
+def _levels(chosen: Any) -> list[tuple[str, ...]]:
+    """The levels of each choice: a text is one, a list of them a path of a taxonomy."""
+    paths = [choice if isinstance(choice, list) else [choice] for choice in chosen] if isinstance(chosen, list) else []
+    return [tuple(str(level).strip() for level in path) for path in paths if path]
 
 
 def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOptions) -> list[str]:
     """The fields of JSON-MIN that hold choices: those that do so as lists somewhere, else the only field of text."""
     if options.label_column:
         return [name.strip() for name in options.label_column.split(",")]
-    listed = {name for task in tasks for name, value in task.items() if isinstance(value, dict) and "choices" in value}
+    listed = {name for task in tasks for name, value in task.items() if isinstance(value, dict) and value.keys() & LISTED}
     texts = {name for task in tasks for name, value in task.items() if isinstance(value, str)} - SHORT_FIELDS - listed
     texts -= {name for name in texts if any(suffix_of(_last(str(task.get(name, "")))) in SUFFIXES for task in tasks)}
     if listed:  # beside them, what is as short as a choice may be one: a control of which nobody chose two
@@ -124,12 +140,13 @@ def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOption
     return sorted(listed | texts)
 
 
-def _short_annotations(task: dict[str, Any], controls: Iterable[str]) -> list[Answer]:
-    found: Answer = []
+def _short_annotations(task: dict[str, Any], controls: Iterable[str]) -> list[Chosen]:
+    found: Chosen = []
     for control in controls:
         value = task.get(control)
-        chosen = value.get("choices", []) if isinstance(value, dict) else [value] if isinstance(value, str) else []
-        found += [(control, str(label).strip()) for label in chosen]
+        lists = [value.get(kind) for kind in sorted(LISTED)] if isinstance(value, dict) else []
+        lists += [[value]] if isinstance(value, str) else []
+        found += [(control, levels) for chosen in lists for levels in _levels(chosen)]
     return [found]
 
 

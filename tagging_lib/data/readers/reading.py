@@ -127,7 +127,7 @@ class ReadOptions:
         photo_column, label_column: columns of a table; several label columns, joined by commas, are read as 0/1. In a Label
             Studio export `label_column` names the control.
         separator: what stands between the labels of a cell; `none`: a cell is one label; `tab`; empty: found.
-        hierarchy: of keywords and of folders in folders: `leaf`, `path` or `all`.
+        hierarchy: of keywords, folders in folders and taxonomies: `leaf`, `path` or `all`.
         relabel: a CSV with the columns label, becomes.
         corrections: CSVs with the columns photo, label, value, who, when: one, several joined by commas, or a list.
         min_photos: labels on fewer photos are left out; 0 keeps those without a photo too.
