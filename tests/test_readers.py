@@ -137,6 +137,9 @@ def test_coco_as_it_is_published(tmp_path):
     assert corpus.layout == "coco" and corpus.labels == ("dog", "sea")
     assert labels_of(corpus) == {"train2017/001.jpg": ["dog", "sea"], "val2017/001.jpg": []}
     assert parts_of(corpus) == {"train2017/001.jpg": "train", "val2017/001.jpg": "validation"}
+    photo(tmp_path / "more" / "002.jpg", 75)
+    write(tmp_path / "more" / "mine.json", coco([(1, "002.jpg")], [(1, 2)]))
+    assert labels_of(Corpus.open(tmp_path))["more/002.jpg"] == ["dog"], "only files that repeat the photos are left out"
 
 
 def test_coco_of_roboflow_has_a_file_and_photos_of_one_name_in_each_part(tmp_path):

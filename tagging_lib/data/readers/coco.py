@@ -12,7 +12,8 @@ from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOpt
 from tagging_lib.errors import TaggingError
 
 KEYS = ("images", "annotations", "categories")
-INSTANCES = "instances"  # COCO's own files; its others repeat the photos with captions and poses
+INSTANCES = "instances"  # COCO's own files; its others repeat the photos with what is not their labels
+REPEATED = ("person_keypoints", "captions", "stuff", "panoptic", "densepose", "image_info")
 HEAD = 1 << 20  # bytes in which a file's first keys stand
 
 
@@ -22,9 +23,11 @@ def recognises(root: Path, options: ReadOptions) -> bool:
 
 
 def files_of(root: Path) -> list[Path]:
-    """The files to read: those named `instances…`, else all with the three keys."""
+    """The files with the three keys; beside one named `instances…`, none of those that repeat its photos."""
     found = [root / name for name in sorted(files_below(root), key=natural) if suffix_of(name) == ".json" and _fits(root / name)]
-    return [path for path in found if path.name.startswith(INSTANCES)] or found
+    if any(path.name.startswith(INSTANCES) for path in found):
+        found = [path for path in found if not path.name.startswith(REPEATED)]
+    return found
 
 
 def _fits(path: Path) -> bool:
