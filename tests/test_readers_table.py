@@ -164,6 +164,17 @@ def test_a_suspicious_cell_is_found_behind_a_row_that_is_too_short(tmp_path):
     assert [problem.where for problem in check(tmp_path) if problem.fatal] == ["tags.csv line 3 column labels", "tags.csv line 2"]
 
 
+def test_a_semicolon_of_html_parts_no_labels(tmp_path):
+    text = "photo,labels\na.jpg,black &amp; white;sea\nb.jpg,Fran&ccedil;ois;R&B\nc.jpg,sea&#39;s;dogs&cats\n"
+    corpus = corpus_of(tmp_path, text)
+    expected = {"a.jpg": ["black & white", "sea"], "b.jpg": ["François", "R&B"], "c.jpg": ["dogs&cats", "sea's"]}
+    assert labels_of(corpus) == expected
+    (told,) = [str(problem) for problem in corpus.problems if "HTML" in str(problem)]
+    assert "tags.csv line 2" in told and "'black & white;sea'" in told and "2 more" in told
+    listed = corpus_of(tmp_path / "lists", 'photo,labels\na.jpg,"[""&quot;x&quot;""]"\nb.jpg,"[""sea""]"\nc.jpg,[]\n')
+    assert labels_of(listed)["a.jpg"] == ["&quot;x&quot;"]
+
+
 def test_five_ways_of_writing_in_one_column_are_an_error(tmp_path):
     names = [f"{letter}.jpg" for letter in "abcde"]
     rows = ["clear primary", "sea|holiday", '"sea, holiday"', "\"['sea', 'holiday']\"", "sea#holiday"]

@@ -7,6 +7,7 @@ Where they suggest one and do not confirm it, the reader says so instead of trai
 from __future__ import annotations
 
 import ast
+import html
 import io
 import json
 import re
@@ -27,6 +28,7 @@ CHOICES = '{"choices"'  # as Label Studio's CSV has several; one stands by itsel
 STATED = {"tab": "\t", "newline": "\n", "space": " ", "blank": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 IN_WORDS = {BLANKS: "blanks", "\t": "tabs", "\n": "line breaks", LISTS: "lists"}
 NUMPY_LIST = re.compile(r"""\[\s*(?:'[^']*'|"[^"]*")(?:\s+(?:'[^']*'|"[^"]*"))+\s*\]""")
+ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z][a-z0-9]+);", re.IGNORECASE)
 # Different cells of several words, before blanks are believed to separate labels: where all words are labels by themselves too,
 # and where some are not.
 FEW_CELLS, MANY_CELLS = 4, 8
@@ -72,6 +74,15 @@ def labels_of(cell: str, separator: str) -> list[str]:
     if separator in (CHOICES, WHOLE):
         return [cell] if cell else []
     return parts_of(cell, separator)
+
+
+def unescaped(cell: str) -> str:
+    """The cell with HTML's signs for letters resolved, whose semicolon parts no labels.
+
+    >>> unescaped("black &amp; white;sea"), unescaped("R&B;dogs&cats;sea")
+    ('black & white;sea', 'R&B;dogs&cats;sea')
+    """
+    return ENTITY.sub(lambda found: html.unescape(found[0]), cell)
 
 
 def looks_like_list(cell: str) -> bool:

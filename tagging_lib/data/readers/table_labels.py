@@ -15,7 +15,7 @@ def texts_in(tables: Sequence[tuple[Table, Columns]], table: Table, columns: Col
     """The cells of the labels' column in this table and, because one hand wrote them, in all others that have it."""
     name = plain(table.header[columns.labels[0]])
     return [
-        fields[of.labels[0]].strip()
+        cells.unescaped(fields[of.labels[0]]).strip()
         for other, of in tables
         if not of.one_hot and plain(other.header[of.labels[0]]) == name
         for fields in other.rows
@@ -47,7 +47,11 @@ def labels_in(
         value: Any = table.rows[row][place]
         try:
             if isinstance(value, str):
-                return set(cells.labels_of(value.strip(), separator))
+                read = value if separator in (cells.LISTS, cells.CHOICES) else cells.unescaped(value)
+                if read != value:
+                    what = f"column {column}: {value[:60]!r} is written as in HTML"
+                    problems.add("html", Problem(table.where(row), what, f"it is read as {read[:60]!r}"))
+                return set(cells.labels_of(read.strip(), separator))
             single = isinstance(value, int) and not isinstance(value, bool)
             return set(cells.entries_of([value] if single else value))
         except ValueError as error:
