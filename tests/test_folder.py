@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from tagging_lib import cli, files
@@ -16,6 +17,7 @@ from tagging_lib.data.metadata.keywords import read_keywords
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import thresholds
 from tagging_lib.inference import folder, predict
+from tagging_lib.models import zoo
 from tagging_lib.study.opening import open_study
 from tests.conftest import trained_row
 
@@ -77,6 +79,21 @@ def test_a_damaged_folder_is_named(opened, damage):
     path = result.folder / damage
     path.write_bytes(path.read_bytes()[:-9] + b"damaged!}")
     with pytest.raises(TaggingError, match=str(result.folder)):
+        folder.load(result.folder)
+
+
+def test_other_pretrained_weights_than_those_of_the_training_are_refused(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "weights" / "resnet34.safetensors"
+    weights.parent.mkdir()
+    for seed in (1, 2):
+        state = zoo.build("resnet34", 1, seed=seed).backbone.state_dict()
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, str(weights))
+        if seed == 1:
+            study = open_study(CORPUS=str(tiny_corpus), PROFILE="cpu", DEVICE="cpu", WEIGHTS=str(weights.parent))
+            (result,) = study.run(["resnet34_head"])
+            folder.load(result.folder)
+    with pytest.raises(TaggingError, match="pretrained weights are others than those that it was trained on"):
         folder.load(result.folder)
 
 

@@ -98,3 +98,13 @@ def test_a_row_that_another_kind_of_processor_finished_is_not_trained_again(tiny
     found, with_units = runs.run(row, study.setting), list(key.keys(row, study.setting))
     assert found.folder == trained.folder and found.key == trained.key == without[0]
     assert with_units[:2] == without[1::-1] and len(with_units) == len(set(with_units))
+
+
+def test_a_row_is_found_by_the_keys_that_its_teachers_have_on_another_processor(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = open_study(CORPUS=str(tiny_corpus), PROFILE="quick", DEVICE="cpu")
+    row = study.row("mobilenetv1_stage_224_pseudo")
+    processor(monkeypatch, units=True)
+    own = key.key(row, study.setting)
+    processor(monkeypatch, units=False)
+    assert key.key(row, study.setting) != own and own in list(key.keys(row, study.setting))

@@ -55,6 +55,16 @@ def test_every_photo_is_left_out_once_and_none_teaches_its_own_answer(opened, mo
         assert set(train.tolist()) == set(np.flatnonzero(fold_of != number).tolist())
 
 
+def test_heads_out_of_fold_learn_for_as_many_steps_as_the_row(opened, monkeypatch):
+    row = trained_row(opened, "mobilenetv1_head")
+    recipe = dataclasses.replace(row.experiment.recipe, least_steps=40, epochs=2, batch_size=8)
+    asked = dataclasses.replace(row, experiment=dataclasses.replace(row.experiment, recipe=recipe))
+    seen = []
+    monkeypatch.setattr(fit, "fit", lambda module, batches, train, validation, recipe, **_: seen.append(recipe))
+    review._Heads(opened, asked).fit_predict(np.arange(40), np.arange(40, 50))
+    assert [each.epochs for each in seen] == [8], "40 steps of five batches an epoch"
+
+
 def test_a_photo_and_its_twin_are_left_out_together(opened, monkeypatch):
     groups, asked = np.arange(80) // 4 * 4, []
     together = dataclasses.replace(opened.split, groups=groups)

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tagging_lib import files
+from tagging_lib.data import splits
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.inference import folder
 from tagging_lib.models import preprocessing, zoo
@@ -235,6 +236,32 @@ def test_a_row_that_fails_is_left_out_and_the_others_run(opened, monkeypatch, er
     assert opened.left_out.reason[0].startswith(reason) and "lower its" in opened.left_out["how to get it"][0]
 
 
+def test_a_row_that_fails_from_a_later_seed_is_told_and_keeps_the_trainings_that_it_has(opened, monkeypatch, caplog):
+    def fails(experiment, *rest):
+        if (experiment.name, experiment.recipe.seed) == ("ffn1", 44):
+            raise FloatingPointError("the loss of epoch 1 is nan")
+        return compute(experiment, *rest)
+
+    compute = trainer.compute
+    monkeypatch.setattr(trainer, "compute", fails)
+    several = dataclasses.replace(opened, n_seeds=3)
+    assert [result.name for result in several.run(["ffn1", "ffn2", "constant"])] == ["ffn1", "ffn2", "constant"]
+    assert several.left_out.empty and "ffn1 is not trained from seed 44: row ffn1 diverges" in caplog.text
+    assert [len(several.trainings(several.result(name))) for name in ("ffn1", "ffn2", "constant")] == [2, 3, 1]
+    table = compare.differences(several, [("ffn1", "ffn2")])
+    assert len(table) == 1 and np.isfinite(table.p[0])
+    assert compare.headline(several, ["constant", "ffn1", "ffn2"]).seeds.tolist() == [1, 2, 3]
+
+
+def test_of_a_corpus_that_gives_all_parts_there_is_one_split(opened, monkeypatch):
+    parts = tuple(next(part for part in splits.PARTS if row in opened.indices(part)) for row in range(len(opened.corpus)))
+    setting = dataclasses.replace(opened.setting, corpus=dataclasses.replace(opened.corpus, parts=parts))
+    given = dataclasses.replace(opened, setting=dataclasses.replace(setting, split=splits.split(setting.corpus, rule="given")))
+    given.run(["ffn1"])
+    given.on_split(43).run(["ffn1"])
+    assert compare.over_splits(given).empty and compare.differences_over_splits(given, [("ffn1", "ffn1")]).empty
+
+
 def test_tables_read_what_is_finished_and_train_nothing(opened, monkeypatch):
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a table trained a row"))
     assert compare.headline(opened, ["constant", "ffn1"]).empty
@@ -353,6 +380,14 @@ def test_published_answers_count_as_finished_for_everything_but_the_network(open
     described = final.train(again)
     assert described == final_model[0]
     assert final.tag_test_photos(again, described).labels.tolist() == final_model[1].labels.tolist()
+
+
+def test_with_the_network_at_hand_a_published_final_model_is_made_for_real(opened):
+    _published(opened)
+    shutil.rmtree(opened.outputs / "final")
+    shutil.rmtree(opened.outputs / "runs" / "final")
+    final.train(opened)
+    assert (opened.outputs / "final" / "model.safetensors").exists()
 
 
 def _published(study):

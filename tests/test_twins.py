@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
@@ -137,6 +138,23 @@ def test_no_group_stands_in_two_parts(tmp_path, rule):
     if rule == "random":
         biggest = max(np.bincount(groups))
         assert abs(len(made.train) - 180) <= biggest and abs(len(made.test) - 60) <= 2 * biggest
+
+
+@pytest.mark.parametrize("given", [("train", "validation"), ("train", "test"), ("train",)])
+def test_a_part_that_the_corpus_lacks_is_drawn_without_parting_a_group(tmp_path, given):
+    corpus = Corpus.open(draw_corpus(tmp_path / "tiny", photos=200))
+    parts = np.array(["train" if row % 10 else given[-1] for row in range(200)], dtype=object)
+    corpus = dataclasses.replace(corpus, parts=tuple(parts))
+    groups = np.arange(200) // 3 * 3
+    made = splits.split(corpus, rule="given", groups=groups)
+    for part in set(given) - {"train"}:
+        assert set(getattr(made, part)) == set(np.flatnonzero(parts == part)), "what the corpus gives stays as it is"
+    for part in set(splits.PARTS) - set(given):
+        inside = getattr(made, part)
+        assert len(inside) in range(38, 43)
+        assert not set(groups[inside]) & set(np.delete(groups, inside)), "no drawn photo has a group mate elsewhere"
+    alone = splits.split(corpus, rule="given", groups=np.arange(200))
+    assert alone.fingerprint == splits.split(corpus, rule="given").fingerprint
 
 
 def test_without_twins_the_split_is_the_originals(tmp_path):

@@ -38,7 +38,7 @@ def test_the_interval_is_that_of_a_loop_over_resampled_photos():
 
 def test_resampled_sums_are_those_of_whole_photos_drawn_with_replacement():
     counts = np.array([[1, 0, 0], [0, 10, 0], [0, 0, 100]], dtype=np.float32)
-    sums = uncertainty._resampled(counts, 4000, seed=3)
+    sums = np.concatenate(list(uncertainty._resampled(counts, 4000, seed=3)))
     assert len(np.unique(sums, axis=0)) == 10  # of three photos: 3 + 2 + 1 out of 5 over 3
     times = sums / [1, 10, 100]
     assert (times.sum(axis=1) == 3).all() and (times == times.round()).all()
@@ -81,6 +81,23 @@ def test_memory_limits_the_chunk_but_not_the_result_s_size(monkeypatch):
     whole = uncertainty.bootstrap_interval(targets, predictions)
     monkeypatch.setattr(uncertainty, "AT_ONCE", 1)  # one resample at a time
     np.testing.assert_allclose(uncertainty.bootstrap_interval(targets, predictions, resamples=3000), whole, atol=0.004)
+
+
+def test_many_labels_are_summed_some_resamples_at_a_time_to_the_same_bits(monkeypatch):
+    targets, predictions = random_answers(2)
+    whole = uncertainty.resampled_f1(targets, predictions, average="macro")
+    sizes, drawn = [], list(uncertainty._chunks(uncertainty.RESAMPLES, len(targets)))
+
+    def watched(counts, averages):
+        sizes.append(counts.nbytes)
+        return f1(counts, averages)
+
+    f1 = uncertainty._f1
+    monkeypatch.setattr(uncertainty, "_f1", watched)
+    monkeypatch.setattr(uncertainty, "_chunks", lambda *_: iter(drawn))  # as many draws at a time, so that they are the same
+    monkeypatch.setattr(uncertainty, "AT_ONCE", 5_000)
+    np.testing.assert_array_equal(uncertainty.resampled_f1(targets, predictions, average="macro"), whole)
+    assert len(sizes) > 10 and max(sizes) <= 8 * 5_000
 
 
 def test_degenerate_input_gives_nan_or_a_point():
@@ -278,8 +295,9 @@ def test_several_trainings_are_paired_one_by_one_or_with_a_single_answer():
     assert found == uncertainty.paired_difference(targets, np.stack([a, b]), c, resamples=500)
     expected = np.mean([loop_f1(targets, a), loop_f1(targets, b)]) - loop_f1(targets, c)
     assert found["difference"] == pytest.approx(expected) and found["p"] < 0.01
-    with pytest.raises(ValueError, match=r"\[2, 3\] trainings"):
-        uncertainty.paired_difference(targets, np.stack([a, b]), np.stack([c, c, c]))
+    assert uncertainty.paired_difference(targets, np.stack([a, b]), np.stack([c, c, a]), resamples=500) == found
+    pairwise = uncertainty.pairwise_p(targets, [np.stack([a, b]), np.stack([c, c, a]), c], resamples=500)
+    assert pairwise[0, 1] == pairwise[0, 2] == found["p"], "a training that one row alone has is compared with nothing"
 
 
 def test_all_pairs_together_have_the_p_of_each_pair_by_itself():

@@ -69,7 +69,7 @@ def split(
     if n < 5:
         raise TaggingError(f"{corpus.name} has {n} photos: a split needs at least 5")
     if rule == "given":
-        parts = _given(corpus, seed, fractions)
+        parts = _given(corpus, seed, fractions, np.arange(n) if groups is None else groups)
     elif rule == "random":
         order = np.random.default_rng(seed).permutation(n)
         parts = cut(order, sizes, np.arange(n) if groups is None else groups)
@@ -112,15 +112,19 @@ def _joined(parts: list[np.ndarray], groups: np.ndarray) -> list[np.ndarray]:
     return [np.flatnonzero(part_of == part) for part in range(len(PARTS))]
 
 
-def _given(corpus: Corpus, seed: int, fractions: tuple[float, float, float]) -> list[np.ndarray]:
-    """The corpus' own parts; photos without one train, and a part that it lacks is drawn from those that train."""
+def _given(corpus: Corpus, seed: int, fractions: tuple[float, float, float], groups: np.ndarray) -> list[np.ndarray]:
+    """The corpus' own parts; photos without one train, and a part that it lacks is drawn from those that train.
+
+    Groups are drawn as a whole, and none of which a photo lies in a part that the corpus gives.
+    """
     if not any(corpus.parts):
         raise TaggingError(f"{corpus.name} does not say which photos train and which test: choose random or stratified")
     part_of = np.array([part or "train" for part in corpus.parts], dtype=object)
     order, size = np.random.default_rng(seed).permutation(len(corpus)), len(corpus)
     for part, fraction in zip(PARTS[1:], fractions[1:], strict=True):
         if not (part_of == part).any():
-            part_of[[place for place in order if part_of[place] == "train"][: round(size * fraction)]] = part
+            free = order[(part_of[order] == "train") & ~np.isin(groups[order], groups[part_of != "train"])]
+            part_of[cut(free, [round(size * fraction)], groups)[0]] = part
     found = [np.flatnonzero(part_of == part) for part in PARTS]
     for part, places in zip(PARTS, found, strict=True):
         if not len(places):

@@ -24,7 +24,7 @@ import numpy as np
 from tagging_lib.evaluation import metrics
 
 RESAMPLES = 10_000
-AT_ONCE = 2_000_000  # draws held in memory together: 500 resamples of 4,000 photos
+AT_ONCE = 2_000_000  # draws, or their sums, held in memory together: 500 resamples of 4,000 photos
 AVERAGES = ("micro", "macro")
 ENOUGH = 30  # photos with a true or a given label
 UNDEFINED = float("nan"), float("nan")
@@ -84,16 +84,17 @@ def _drawn(n: int, start: int, size: int, seed: int) -> np.ndarray:
     return np.bincount(places.ravel(), minlength=size * n).reshape(size, n).astype(np.uint16)
 
 
-def _resampled(counts: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Sums of `counts` (N, C) over N photos drawn with replacement, float64 (resamples, C).
+def _resampled(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Sums of `counts` (N, C) over N photos drawn with replacement, float64 (·, C), some resamples at a time.
 
-    One matrix product a chunk; float32 holds these whole numbers exactly up to 2²⁴.
+    float32 holds these whole numbers exactly up to 2²⁴.
     """
-    n = len(counts)
-    sums = np.empty((resamples, counts.shape[1]))
+    n, width = counts.shape
+    most = max(1, AT_ONCE // max(1, width))
     for start, size in _chunks(resamples, n):
-        sums[start : start + size] = _drawn(n, start, size, seed).astype(np.float32) @ counts
-    return sums
+        drawn = _drawn(n, start, size, seed)
+        for first in range(0, size, most):
+            yield (drawn[first : first + most].astype(np.float32) @ counts).astype(np.float64)
 
 
 def resampled_f1(
@@ -108,7 +109,8 @@ def resampled_f1(
     counts = _photo_counts(targets, predictions, average)
     trainings, n, width = counts.shape
     flat = counts.transpose(1, 0, 2).reshape(n, trainings * width)
-    return _f1(_resampled(flat, resamples, seed).reshape(resamples, trainings, width), average)
+    sums = _resampled(flat, resamples, seed)
+    return np.concatenate([_f1(some.reshape(-1, trainings, width), average) for some in sums])
 
 
 def bounds(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -154,7 +156,7 @@ def label_intervals(
     if len(targets) == 0:
         return np.full((targets.shape[1], 2), np.nan)
     (counts,) = _photo_counts(targets, predictions, "macro")
-    f1 = metrics.label_f1(*np.split(_resampled(counts, resamples, seed), 3, axis=1))
+    f1 = np.concatenate([metrics.label_f1(*np.split(some, 3, axis=1)) for some in _resampled(counts, resamples, seed)])
     known = [enough(targets[:, [label]], predictions[:, [label]]) for label in range(targets.shape[1])]
     return np.array([bounds(column, level) if k else UNDEFINED for column, k in zip(f1.T, known, strict=True)]).reshape(-1, 2)
 
@@ -172,8 +174,9 @@ def paired_difference(
 
     The interval resamples photos, both answers together; it is nan where too few photos have a true or a given label
     (`ENOUGH`), while p, that of `paired_p`, holds for any number of photos. Without photos, or where one of the two has
-    no F1, the first three are nan and p is 1.
+    no F1, the first three are nan and p is 1. Of several trainings each the first ones count that both have.
     """
+    predictions_a, predictions_b = _in_common((predictions_a, predictions_b))
     a, b = (resampled_f1(targets, answer, resamples, seed, average) for answer in (predictions_a, predictions_b))
     difference = mean_f1(targets, predictions_a, average) - mean_f1(targets, predictions_b, average)
     known = np.isfinite(difference) and enough(targets, predictions_a, predictions_b)
@@ -196,7 +199,7 @@ def paired_p(
     2010); 1 without photos, or where one of the two has no F1.
 
     Raises:
-        ValueError: the shapes differ; K too, unless one of them is 1.
+        ValueError: the shapes differ in more than the number of trainings.
     """
     a, b = _paired([_photo_counts(targets, predictions, average) for predictions in (predictions_a, predictions_b)])
     scores = [_f1(counts.sum(axis=1, dtype=float), average) for counts in (a, b)]
@@ -221,10 +224,15 @@ def pairwise_p(targets: np.ndarray, predictions: Sequence[np.ndarray], resamples
 
 def _paired(counts: list[np.ndarray]) -> list[np.ndarray]:
     """Counts with as many trainings each: a swap exchanges training for training, and a constant answer has only one."""
-    sizes = {len(count) for count in counts}
-    if len(sizes - {1}) > 1:
-        raise ValueError(f"rows of {sorted(sizes)} trainings cannot be paired: give as many of each, or one")
-    return [np.broadcast_to(count, (max(sizes), *count.shape[1:])) for count in counts]
+    counts = _in_common(counts)
+    most = max(map(len, counts), default=1)
+    return [np.broadcast_to(count, (most, *count.shape[1:])) for count in counts]
+
+
+def _in_common(answers: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Of several answers (K, N, ·) the first trainings that all have: some of a row may have failed. One stands for all."""
+    several = [len(answer) for answer in answers if answer.ndim == 3 and len(answer) > 1]
+    return [answer[: min(several)] if answer.ndim == 3 and several else answer for answer in answers]
 
 
 def _swap_test(pairs: list[tuple[np.ndarray, np.ndarray]], resamples: int, seed: int, average: str) -> np.ndarray:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from tagging_lib import declared
 from tagging_lib.data import arrays
@@ -79,7 +79,7 @@ def _views_of_one(
         "network": experiment.network,
         "part": experiment.trained,
         "weights": source,
-        "tensors": _state_digest(frozen),
+        "tensors": state_digest(frozen.state_dict()),
         "side": experiment.side,
         "pixels": setting.pixels_digest(experiment),
         "device": kind_of(setting.device),
@@ -110,8 +110,9 @@ def _views_of_one(
     return found
 
 
-def _state_digest(module: nn.Module) -> str:
+def state_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors and their names, in the given order."""
     digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
+    for name, tensor in tensors.items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

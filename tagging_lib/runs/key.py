@@ -58,7 +58,7 @@ def at_hand(setting: Setting) -> Callable[[Experiment], bool]:
 
 def key(experiment: Experiment, setting: Setting) -> str:
     """The key of a row: experiment, corpus, split, decoded photos, weights, device, engine, code, libraries, ranks."""
-    return _of_ranks(_parts(experiment, setting), ranks.world())
+    return _of_ranks(_parts(experiment, setting, engine.name(setting.device)), ranks.world())
 
 
 def keys(experiment: Experiment, setting: Setting) -> Iterator[str]:
@@ -66,10 +66,11 @@ def keys(experiment: Experiment, setting: Setting) -> Iterator[str]:
 
     These took the same steps up to rounding; among ranks it is the same number alone, which goes on bit by bit.
     """
-    parts = _parts(experiment, setting)
+    own, *others = engine.names(setting.device)
+    parts = _parts(experiment, setting, own)
     yield _of_ranks(parts, ranks.world())
     if ranks.world() == 1:
-        yield from (_of_ranks(parts | {"engine": other}, 1) for other in engine.names(setting.device)[1:])
+        yield from (_of_ranks(_parts(experiment, setting, other), 1) for other in others)
         yield from (_of_ranks(parts, number) for number in range(2, MOST_RANKS + 1))
 
 
@@ -80,7 +81,7 @@ def _of_ranks(parts: dict[str, Any], number: int) -> str:
     return digest_of(parts | {"code": code, "ranks": number})
 
 
-def _parts(experiment: Experiment, setting: Setting) -> dict[str, Any]:
+def _parts(experiment: Experiment, setting: Setting, looked_with: str) -> dict[str, Any]:
     described = dataclasses.asdict(experiment)
     for word in WORDS:
         described.pop(word)
@@ -88,7 +89,8 @@ def _parts(experiment: Experiment, setting: Setting) -> dict[str, Any]:
     code: tuple[str, ...] = declared.ROWS
     more: dict[str, Any] = {}
     if isinstance(experiment, SelfTrained):
-        described["teachers"] = [key(teacher, setting) for teacher in experiment.teachers]
+        teachers = (_parts(teacher, setting, looked_with) for teacher in experiment.teachers)
+        described["teachers"] = [_of_ranks(parts, ranks.world()) for parts in teachers]
         more["unlabelled"] = setting.unlabelled and setting.unlabelled.photos.fingerprint
         code = (*code, *declared.PSEUDO_LABELS)
     if len(joined.names(experiment.network)) > 1:
@@ -103,7 +105,7 @@ def _parts(experiment: Experiment, setting: Setting) -> dict[str, Any]:
         "train_limit": setting.train_limit,
         "weights": contents[0] if len(contents) == 1 else contents,
         "device": kind_of(setting.device),
-        "engine": engine.name(setting.device),
+        "engine": looked_with,
         "code": declared.versions(code),
         "versions": versions(),
     }

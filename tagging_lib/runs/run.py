@@ -196,12 +196,18 @@ def _compute(experiment: Experiment, setting: Setting, folder: Path) -> trainer.
     try:
         if not isinstance(experiment, SelfTrained):
             return trainer.compute(experiment, setting, source, folder)
+        asked = [run(teacher, setting) for teacher in experiment.teachers]
+        for teacher in asked:
+            if teacher.kept.published:
+                reason = f"its teacher {teacher.name} is here as a report's published answers, without its network"
+                raise RowUnavailable(reason, f"run `tagging train {teacher.name}`")
         answers = [
-            pseudo.ask(teacher, setting, weights_source(teacher, setting), _model(run(teacher, setting)))
-            for teacher in experiment.teachers
+            pseudo.ask(teacher.experiment, setting, weights_source(teacher.experiment, setting), _model(teacher))
+            for teacher in asked
         ]
         outcome = trainer.compute(experiment, setting, source, folder, pseudo.joined(experiment, setting, source, answers))
-        return dataclasses.replace(outcome, facts=outcome.facts | {"unlabelled_photos": len(answers[0])})
+        learnt = {"unlabelled_photos": len(answers[0]), "teachers": {teacher.name: teacher.key for teacher in asked}}
+        return dataclasses.replace(outcome, facts=outcome.facts | learnt)
     except (MemoryError, RuntimeError) as error:
         if not _is_out_of_memory(error):
             raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -283,13 +284,9 @@ def positive_weight(experiment: Experiment, setting: Setting) -> torch.Tensor | 
 
 def save_model(training: Training, path: Path, *, complete: bool = False) -> None:
     """Write what was trained (everything with `complete`) as safetensors, with the network's description inside."""
-    names = _learnt_names(training.tagger, complete)
-    state = {
-        name: tensor.detach().cpu().contiguous().clone()
-        for name, tensor in training.tagger.state_dict().items()
-        if name in names
-    }
-    spec = training.spec | {"complete": names == set(training.tagger.state_dict())}
+    names, tensors = _learnt_names(training.tagger, complete), training.tagger.state_dict()
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if name in names}
+    spec = training.spec | {"complete": names == set(tensors), "rest_sha256": _digest_of_rest(tensors, names)}
     with files.replacing(path) as temporary:
         save_file(state, str(temporary), metadata={"tagging": json.dumps(spec)})
 
@@ -298,14 +295,24 @@ def load_state(tagger: Tagger, path: Path, *, complete: bool = False) -> None:
     """Put the tensors of a file by `save_model` into the network, which has been built as the one that was saved.
 
     Raises:
-        TaggingError: the file lacks one of these tensors, or holds another one, or one of another shape.
+        TaggingError: the file lacks one of these tensors, or holds another one, or one of another shape; or those that it
+            leaves out, pretrained ones, are not those that it was saved beside.
     """
     stored, own = load_file(str(path)), tagger.state_dict()
     wanted = _learnt_names(tagger, complete)
     wrong = sorted(wanted ^ set(stored)) or [name for name in sorted(wanted) if stored[name].shape != own[name].shape]
     if wrong:
         raise TaggingError(f"{path} does not fit {type(tagger.backbone).__name__}: {', '.join(wrong[:3])}")
+    with safe_open(str(path), framework="pt") as opened:
+        beside = json.loads((opened.metadata() or {}).get("tagging", "{}")).get("rest_sha256")
+    if beside is not None and beside != _digest_of_rest(own, wanted):
+        told = "its pretrained weights are others than those that it was trained on"
+        raise TaggingError(f"{path}: {told} ({tagger.description}): put those back, or train it again")
     tagger.load_state_dict(stored, strict=False)
+
+
+def _digest_of_rest(tensors: Mapping[str, Tensor], names: set[str]) -> str:
+    return frozen.state_digest({name: tensor for name, tensor in tensors.items() if name not in names})
 
 
 def _learnt_names(tagger: Tagger, complete: bool) -> set[str]:

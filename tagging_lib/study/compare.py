@@ -189,6 +189,11 @@ def _names(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _on_splits(study: Study, names: Sequence[str] | None) -> dict[int, dict[str, Result]]:
-    """By seed and row what is finished on the study's own split and on those of the seeds after it."""
+    """By seed and row what is finished on the study's own split and on those of the seeds after it, each split once.
+
+    Of a corpus that gives all three parts every seed has the same.
+    """
     studies = [study, *(study.on_split(study.seed + step) for step in range(1, OTHER_SPLITS + 1))]
-    return {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in studies}
+    first = {seeded.split.fingerprint: seeded for seeded in reversed(studies)}
+    apart = [seeded for seeded in studies if first[seeded.split.fingerprint] is seeded]
+    return {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in apart}

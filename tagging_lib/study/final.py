@@ -48,7 +48,7 @@ def train(study: Study, rehearsed: Rehearsal | None = None) -> dict[str, Any]:
     threshold = chosen.load(study).get(best.name, best.threshold)
     how = (rehearsed or rehearse(study, best)).best
     key = digest_of({"row": best.key, "threshold": threshold, "finish": how, "code": declared.versions(declared.FINAL)})
-    found = kept.find(study.outputs, NAME, key)
+    found = kept.find(study.outputs, NAME, key, own=best.has_network)
     if found is None or not (found.published or _is_whole(study, found.facts)):
         at = kept.folder_of(study.outputs, NAME, key) / "checkpoint"
         found = kept.keep(study.outputs, NAME, key, {}, _train(study, best, threshold, how, at))

@@ -98,7 +98,8 @@ class _Heads:
         start = trainer.log_odds(targets, weight)
         with quiet(fit.logger), trainer.standardised(training, train, start):  # lines of each fold would hide what the page says
             device = self.study.setting.device
-            fit.fit(training.module, batches, train, nothing, self.recipe, pos_weight=weight, device=device)
+            recipe = self.recipe.for_photos(len(train))
+            fit.fit(training.module, batches, train, nothing, recipe, pos_weight=weight, device=device)
         return predict.predict(training.module, batches, held_out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from tagging_lib.runs.setting import Setting, Unlabelled
 from tagging_lib.study import failed
 from tagging_lib.study.profiles import LeftOut, Profile
 
+logger = logging.getLogger(__name__)
 OTHER_TRAININGS = 4  # seeds after the study's own that are looked for
 
 
@@ -122,29 +124,39 @@ class Study:
     def run(self, names: Sequence[str]) -> list[Result]:
         """Results of these rows from the study's first seed; what is not finished is trained now, from every seed.
 
-        Rows that cannot run are not among them but in `left_out`, with the reason.
+        Rows that cannot run are not among them but in `left_out`, with the reason. One that can from its first seeds alone
+        is among them, with as many trainings, and the log says why.
         """
         found = []
         for name in names:
-            experiment = self.row(name)
-            seeds = self.seeds[:1] if experiment.is_constant else self.seeds
-            left_out = self.profile.refusal(experiment, self.setting) or self._failed(name, seeds)
-            try:
-                if left_out is None:
-                    first, *_ = [self._remembered(run(self.row(name, seed), self.setting)) for seed in seeds]
-                    found.append(first)
-            except RowUnavailable as error:
-                left_out = LeftOut(error.reason, error.remedy)
-            if left_out is not None:
-                self._left_out[name] = left_out
+            seeds = self.seeds[:1] if self.row(name).is_constant else self.seeds
+            for seed in seeds:
+                result = self._run(self.row(name, seed))
+                if isinstance(result, Result) and seed == self.seed:
+                    found.append(result)
+                elif isinstance(result, LeftOut) and seed == self.seed:
+                    self._left_out[name] = result
+                elif isinstance(result, LeftOut):
+                    logger.warning("%s is not trained from seed %d: %s; %s", name, seed, result.reason, result.remedy)
+                if isinstance(result, LeftOut):
+                    break
         return found
 
-    def _failed(self, name: str, seeds: Sequence[int]) -> LeftOut | None:
-        """Why a cluster could not train the row from one of the seeds, where it could not and nobody has since."""
+    def _run(self, row: Experiment) -> Result | LeftOut:
+        left_out = self.profile.refusal(row, self.setting) or self._failed(row)
+        if left_out is not None:
+            return left_out
+        try:
+            return self._remembered(run(row, self.setting))
+        except RowUnavailable as error:
+            return LeftOut(error.reason, error.remedy)
+
+    def _failed(self, row: Experiment) -> LeftOut | None:
+        """Why a cluster could not train the row, where it could not and nobody has since."""
         known = failed.read(self.outputs)
-        rows_ = (self.row(name, seed) for seed in seeds) if any(entry.startswith(f"{name}/") for entry in known) else ()
-        told = (known.get(f"{name}/{key(row, self.setting)}") for row in rows_ if not is_finished(row, self.setting))
-        return next((why for why in told if why is not None), None)
+        if not any(entry.startswith(f"{row.name}/") for entry in known) or is_finished(row, self.setting):
+            return None
+        return known.get(f"{row.name}/{key(row, self.setting)}")
 
     def finished(self, names: Sequence[str] | None = None, seed: int | None = None) -> list[Result]:
         """Results that are there, of these rows or of all; nothing is trained."""
