@@ -33,6 +33,7 @@ def a_study(results, others=None):
     """A study whose rows have the given results from the first seed, and those in `others` from further ones."""
     return SimpleNamespace(
         truth=lambda part: TRUTH,
+        groups=lambda part: None,
         finished=lambda names: [results[name] for name in names if name in results],
         trainings=lambda result: [result, *(other for (name, _), other in (others or {}).items() if name == result.name)],
     )

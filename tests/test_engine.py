@@ -132,3 +132,11 @@ def test_a_model_folder_answers_through_it_what_torch_answers(tmp_path, plain_cp
 def test_few_photos_are_not_worth_compiling(plain_cpu):
     backbone = tagger().backbone
     assert engine.ready(backbone, "cpu", MANY - 1) is backbone
+
+
+@pytest.mark.parametrize("units", [True, False])
+def test_dense_networks_answer_as_they_are(units, monkeypatch):
+    processor(monkeypatch, units=units)
+    built = zoo.build("ffn1", 3, side=SIDE, seed=1).eval()
+    with torch.inference_mode():
+        assert torch.equal(engine.for_inference(built, MANY)(photos()), built(photos()))

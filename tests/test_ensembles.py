@@ -35,7 +35,7 @@ def row(name: str, noise: float) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def study():
-    return SimpleNamespace(truth=TRUTH.__getitem__)
+    return SimpleNamespace(truth=TRUTH.__getitem__, groups=lambda part: None)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_vote_is_what_two_of_three_say(study, rows):
 
 
 def test_nothing_is_chosen_on_test(study, rows):
-    other = SimpleNamespace(truth=lambda part: TRUTH[part] if part == "validation" else 1 - TRUTH[part])
+    other = SimpleNamespace(truth=lambda part: TRUTH[part] if part == "validation" else 1 - TRUTH[part], groups=lambda part: None)
     before, after = (ensembles.join(each, rows) for each in (study, other))
     assert before.members.tolist() == after.members.tolist()
     np.testing.assert_array_equal(before.threshold, after.threshold)

@@ -100,6 +100,22 @@ def test_many_labels_are_summed_some_resamples_at_a_time_to_the_same_bits(monkey
     assert len(sizes) > 10 and max(sizes) <= 8 * 5_000
 
 
+def test_groups_are_drawn_and_swapped_as_a_whole():
+    """Ten copies of each photo tell no more than the photo."""
+    targets, first, second = random_answers(9, photos=60, wrong=(0.1, 0.25))
+    copies, groups = np.repeat(np.arange(60), 10), np.repeat(np.arange(60) * 10, 10)
+    shuffled = np.random.default_rng(0).permutation(len(copies))
+    copies, groups = copies[shuffled], groups[shuffled]
+    many = [answer[copies] for answer in (targets, first, second)]
+    alone, together = uncertainty.bootstrap_interval(targets, first), uncertainty.bootstrap_interval(*many[:2], groups=groups)
+    assert together == pytest.approx(alone) and np.diff(uncertainty.bootstrap_interval(*many[:2])) < np.diff(alone) / 2
+    once = uncertainty.paired_difference(targets, first, second)
+    assert uncertainty.paired_difference(*many, groups=groups) == pytest.approx(once)
+    p = uncertainty.pairwise_p(many[0], many[1:], groups=groups)
+    np.testing.assert_array_equal(p, uncertainty.pairwise_p(targets, [first, second]))
+    assert not uncertainty.enough(many[0][:250], groups=np.sort(groups)[:250])
+
+
 def test_degenerate_input_gives_nan_or_a_point():
     nothing = np.zeros((uncertainty.ENOUGH, 3), dtype=np.uint8)
     assert np.isnan(uncertainty.bootstrap_interval(nothing[:0], nothing[:0])).all()

@@ -16,18 +16,24 @@ LEVEL = 0.05
 RESAMPLES_PER_PAIR = round(2 / LEVEL)
 
 
-def groups(targets: np.ndarray, predictions: Sequence[np.ndarray], level: float = LEVEL, seed: int = 0) -> list[str]:
+def groups(
+    targets: np.ndarray,
+    predictions: Sequence[np.ndarray],
+    level: float = LEVEL,
+    seed: int = 0,
+    together: uncertainty.Groups = None,
+) -> list[str]:
     """Letters of each row: two rows without a letter in common differ in micro-F1, at `level` over all pairs together.
 
     `predictions` holds each row's 0/1 (N, L), or (K, N, L) of K trainings. The tests are paired on the same photos and
-    corrected by Holm. `a` is in the best row; a row without an F1 has no letter.
+    corrected by Holm. `a` is in the best row; a row without an F1 has no letter. `together` are groups of photos.
     """
     counts = [np.asarray(answer) for answer in predictions]
     averaged = [uncertainty.mean_f1(targets, answer) for answer in counts]
     scored = [i for i in np.argsort(np.negative(averaged), kind="stable") if np.isfinite(averaged[i])]
     first, second = np.triu_indices(len(scored), 1)
     resamples = max(uncertainty.RESAMPLES, RESAMPLES_PER_PAIR * len(first))
-    p = uncertainty.pairwise_p(targets, [counts[i] for i in scored], resamples, seed)
+    p = uncertainty.pairwise_p(targets, [counts[i] for i in scored], resamples, seed, together)
     different = np.zeros_like(p, dtype=bool)
     different[first, second] = uncertainty.holm(p[first, second]) < level
     letters = compact_letters(different | different.T)

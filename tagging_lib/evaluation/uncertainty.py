@@ -23,6 +23,7 @@ import numpy as np
 
 from tagging_lib.evaluation import metrics
 
+Groups = np.ndarray | None  # int64 (N,): photos of one group, such as a photographer's, are drawn and swapped together
 RESAMPLES = 10_000
 AT_ONCE = 2_000_000  # draws, or their sums, held in memory together: 500 resamples of 4,000 photos
 AVERAGES = ("micro", "macro")
@@ -53,6 +54,15 @@ def _photo_counts(targets: np.ndarray, predictions: np.ndarray, average: str) ->
     return np.stack(found).astype(np.float32)
 
 
+def _drawn_together(counts: np.ndarray, groups: Groups) -> np.ndarray:
+    """The counts (K, N, C) of photos that are drawn as one: sums over each group, (K, number of groups, C)."""
+    if groups is None:
+        return counts
+    _, place = np.unique(groups, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    return np.add.reduceat(counts[:, order], np.flatnonzero(np.diff(place[order], prepend=-1)), axis=1)
+
+
 def _f1(sums: np.ndarray, average: str) -> np.ndarray:
     """F1 from sums (..., K, C) of `_photo_counts`, the mean of the K; nan where none is defined."""
     if average == "micro":
@@ -62,12 +72,12 @@ def _f1(sums: np.ndarray, average: str) -> np.ndarray:
     return metrics.ratio(np.nan_to_num(labels).sum(axis=-1), (true > 0).sum(axis=-1)).mean(axis=-1)
 
 
-def enough(targets: np.ndarray, *predictions: np.ndarray) -> bool:
-    """Whether at least `ENOUGH` photos carry a true label, or one that any of the answers gives."""
+def enough(targets: np.ndarray, *predictions: np.ndarray, groups: Groups = None) -> bool:
+    """Whether at least `ENOUGH` photos, of different groups, carry a true label, or one that any of the answers gives."""
     looked_at = np.any(targets, axis=1)
     for answer in predictions:
         looked_at = looked_at | np.any(answer if answer.ndim == 3 else answer[None], axis=(0, 2))
-    return int(looked_at.sum()) >= ENOUGH
+    return int(looked_at.sum() if groups is None else len(np.unique(groups[looked_at]))) >= ENOUGH
 
 
 def _chunks(resamples: int, n: int) -> Iterator[tuple[int, int]]:
@@ -98,15 +108,21 @@ def _resampled(counts: np.ndarray, resamples: int, seed: int) -> Iterator[np.nda
 
 
 def resampled_f1(
-    targets: np.ndarray, predictions: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, average: str = "micro"
+    targets: np.ndarray,
+    predictions: np.ndarray,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    average: str = "micro",
+    groups: Groups = None,
 ) -> np.ndarray:
     """F1 in each resample of the photos, float64 (resamples,); nan in one without any label, or without photos.
 
-    The same seed draws the same photos, so that values of two answers are paired.
+    The same seed draws the same photos, so that values of two answers are paired. With `groups` whole groups are drawn
+    (Field & Welsh 2007): photos of one group are no independent witnesses.
     """
     if len(targets) == 0:
         return np.full(resamples, np.nan)
-    counts = _photo_counts(targets, predictions, average)
+    counts = _drawn_together(_photo_counts(targets, predictions, average), groups)
     trainings, n, width = counts.shape
     flat = counts.transpose(1, 0, 2).reshape(n, trainings * width)
     sums = _resampled(flat, resamples, seed)
@@ -136,14 +152,15 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
     average: str = "micro",
+    groups: Groups = None,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of F1 over photos (Efron & Tibshirani 1993, ch. 13).
 
     (nan, nan) where too few photos have a true or a given label (`ENOUGH`). Of several trainings it is the interval of
     their mean on other photos; how trainings differ is what `over_seeds` says.
     """
-    values = resampled_f1(targets, predictions, resamples, seed, average)
-    return bounds(values, level) if enough(targets, predictions) else UNDEFINED
+    values = resampled_f1(targets, predictions, resamples, seed, average, groups)
+    return bounds(values, level) if enough(targets, predictions, groups=groups) else UNDEFINED
 
 
 def label_intervals(
@@ -169,6 +186,7 @@ def paired_difference(
     seed: int = 0,
     level: float = 0.95,
     average: str = "micro",
+    groups: Groups = None,
 ) -> dict[str, float]:
     """F1 of a minus that of b on the same photos in the same order: difference, low, high, p.
 
@@ -177,11 +195,11 @@ def paired_difference(
     no F1, the first three are nan and p is 1. Of several trainings each the first ones count that both have.
     """
     predictions_a, predictions_b = _in_common((predictions_a, predictions_b))
-    a, b = (resampled_f1(targets, answer, resamples, seed, average) for answer in (predictions_a, predictions_b))
+    a, b = (resampled_f1(targets, answer, resamples, seed, average, groups) for answer in (predictions_a, predictions_b))
     difference = mean_f1(targets, predictions_a, average) - mean_f1(targets, predictions_b, average)
-    known = np.isfinite(difference) and enough(targets, predictions_a, predictions_b)
+    known = np.isfinite(difference) and enough(targets, predictions_a, predictions_b, groups=groups)
     low, high = bounds(a - b, level) if known else UNDEFINED
-    p = paired_p(targets, predictions_a, predictions_b, resamples, seed, average)
+    p = paired_p(targets, predictions_a, predictions_b, resamples, seed, average, groups)
     return {"difference": difference, "low": low, "high": high, "p": p}
 
 
@@ -192,6 +210,7 @@ def paired_p(
     resamples: int = RESAMPLES,
     seed: int = 0,
     average: str = "micro",
+    groups: Groups = None,
 ) -> float:
     """p of the permutation test that swaps the two answers photo by photo, all trainings of a photo together.
 
@@ -201,18 +220,25 @@ def paired_p(
     Raises:
         ValueError: the shapes differ in more than the number of trainings.
     """
-    a, b = _paired([_photo_counts(targets, predictions, average) for predictions in (predictions_a, predictions_b)])
+    answers = (predictions_a, predictions_b)
+    a, b = _paired([_drawn_together(_photo_counts(targets, answer, average), groups) for answer in answers])
     scores = [_f1(counts.sum(axis=1, dtype=float), average) for counts in (a, b)]
     return float(_swap_test([(a, b)], resamples, seed, average)[0]) if np.isfinite(scores).all() else 1.0
 
 
-def pairwise_p(targets: np.ndarray, predictions: Sequence[np.ndarray], resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+def pairwise_p(
+    targets: np.ndarray,
+    predictions: Sequence[np.ndarray],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    groups: Groups = None,
+) -> np.ndarray:
     """p of the permutation test on micro-F1 between any two rows, symmetric float64 (rows, rows) with 1 on the diagonal.
 
     All pairs share the swaps, so that many rows cost little more than two: each p by itself is that of
     `paired_p`, and Holm's correction does not ask for independent tests.
     """
-    counts = _paired([_photo_counts(targets, answer, "micro") for answer in predictions])
+    counts = _paired([_drawn_together(_photo_counts(targets, answer, "micro"), groups) for answer in predictions])
     found = np.ones((len(counts), len(counts)))
     scored = [i for i, count in enumerate(counts) if np.isfinite(_f1(count.sum(axis=1, dtype=float), "micro"))]
     pairs = [(i, j) for place, i in enumerate(scored) for j in scored[place + 1 :]]

@@ -61,7 +61,8 @@ def _gains(module: nn.Module) -> bool:
 def for_inference(tagger: Tagger, photos: int) -> Tagger:
     """As `Tagger.for_inference`, with a backbone that is `ready` for so many photos."""
     found = tagger.for_inference()
-    found.backbone = ready(found.backbone, of(tagger), photos)
+    if tagger.in_mixed_precision:  # the others are dense networks, which gain nothing
+        found.backbone = ready(found.backbone, of(tagger), photos)
     return found
 
 

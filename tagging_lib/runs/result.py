@@ -81,7 +81,9 @@ class Result:
     @cached_property
     def interval(self) -> tuple[float, float]:
         """95 % bootstrap interval of the test micro-F1."""
-        return uncertainty.bootstrap_interval(self.setting.truth("test"), self.predictions("test"))
+        return uncertainty.bootstrap_interval(
+            self.setting.truth("test"), self.predictions("test"), groups=self.setting.groups("test")
+        )
 
     @property
     def ratio_of_f1(self) -> float:

@@ -86,6 +86,13 @@ class Setting:
         """Targets of `part`, uint8 (n, L)."""
         return self.corpus.targets[self.indices(part)]
 
+    def groups(self, part: str) -> np.ndarray | None:
+        """Which photos of `part` belong together, int64 (n,); None where each stands by itself."""
+        if self.split.groups is None:
+            return None
+        found = self.split.groups[self.indices(part)]
+        return found if len(np.unique(found)) < len(found) else None
+
     def pixels_digest(self, experiment: Experiment) -> str:
         """SHA-256 of the decoded photos as the row takes them."""
         return arrays.digest(self.pixels_for(experiment))

@@ -49,7 +49,8 @@ def headline(study: Study, names: Sequence[str]) -> pd.DataFrame:
     common in `letters` differ significantly. The other scores are those of the first seed. Rehearsals stand last.
     """
     results = sorted(study.finished(names), key=lambda result: result.experiment.rehearsal)
-    letters = grouping.groups(study.truth("test"), [answers(study, result) for result in results])
+    given, together = [answers(study, result) for result in results], study.groups("test")
+    letters = grouping.groups(study.truth("test"), given, together=together)
     lines = [_headline_line(study, result, shared) for result, shared in zip(results, letters, strict=True)]
     return pd.DataFrame(lines, columns=HEADLINE)
 
@@ -70,7 +71,8 @@ def _headline_line(study: Study, result: Result, letters: str) -> dict[str, Any]
     f1, f1_sd = uncertainty.over_seeds([training.score("test")["micro_f1"] for training in trainings])
     interval = result.interval
     if len(trainings) > 1:
-        interval = uncertainty.bootstrap_interval(study.truth("test"), answers(study, result))
+        together = study.groups("test")
+        interval = uncertainty.bootstrap_interval(study.truth("test"), answers(study, result), groups=together)
     line = {
         "row": result.name,
         "title": result.title,
@@ -110,12 +112,14 @@ def verdict(difference: float, p: float) -> str:
     return BETTER if difference > 0 else WORSE
 
 
-def judge(truth: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
+def judge(
+    truth: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]], groups: uncertainty.Groups = None
+) -> list[dict[str, Any]]:
     """For each pair of answers whether the first is better: difference, low, high and p of a paired test, p_holm, verdict.
 
     Answers are uint8 (N, L), or (K, N, L) of K trainings whose mean is judged. Holm's rule corrects for the number of pairs.
     """
-    tests = [uncertainty.paired_difference(truth, first, second) for first, second in pairs]
+    tests = [uncertainty.paired_difference(truth, first, second, groups=groups) for first, second in pairs]
     corrected = uncertainty.holm(np.array([test["p"] for test in tests]))
     return [
         test | {"p_holm": float(p_holm), "verdict": verdict(test["difference"], p_holm)}
@@ -138,7 +142,8 @@ def differences(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     found = {result.name: result for result in study.finished(_names(pairs))}
     finished = [(found[first], found[second]) for first, second in pairs if first in found and second in found]
     given = {result.name: answers(study, result) for pair in finished for result in pair}
-    judged = judge(study.truth("test"), [(given[first.name], given[second.name]) for first, second in finished])
+    compared = [(given[first.name], given[second.name]) for first, second in finished]
+    judged = judge(study.truth("test"), compared, study.groups("test"))
     lines = [
         test | {"row": first.title, "against": second.title, "seeds": max(len(given[row.name]) for row in (first, second))}
         for (first, second), test in zip(finished, judged, strict=True)

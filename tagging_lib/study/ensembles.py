@@ -60,11 +60,12 @@ def join(study: Study, results: Sequence[Result]) -> pd.DataFrame:
         threshold = thresholds.best_on_grid(truth["validation"], probabilities("validation"))
         answers[name] = (members, threshold, {part: thresholds.apply(probabilities(part), threshold) for part in truth})
     alone = candidates[0].predictions("test")
-    judged = compare.judge(truth["test"], [(answer["test"], alone) for _, _, answer in answers.values()])
+    together = study.groups("test")
+    judged = compare.judge(truth["test"], [(answer["test"], alone) for _, _, answer in answers.values()], together)
     lines = []
     for (name, (members, threshold, answer)), test in zip(answers.items(), judged, strict=True):
         score = metrics.score(truth["test"], answer["test"])
-        interval = uncertainty.bootstrap_interval(truth["test"], answer["test"])
+        interval = uncertainty.bootstrap_interval(truth["test"], answer["test"], groups=together)
         on_validation = metrics.score(truth["validation"], answer["validation"])["micro_f1"]
         counted = {row.title: members.count(row) for row in members}
         titles = "; ".join(title if count == 1 else f"{title} (×{count})" for title, count in counted.items())

@@ -39,10 +39,12 @@ def counted(study: Study) -> pd.DataFrame:
 def scored(study: Study, result: Result) -> pd.DataFrame:
     """Test micro-F1 of a row with its 95 % interval, on all test photos and on those without a twin in training or validation."""
     others = np.concatenate([study.split.train, study.split.validation])
-    seen = twins.with_twin_in(groups(study), study.indices("test"), others)
+    found = groups(study)
+    seen, alike = twins.with_twin_in(found, study.indices("test"), others), found[study.indices("test")]
     truth, given = study.truth("test"), result.predictions("test")
     lines = []
     for name, kept in (("all", np.ones(len(truth), dtype=bool)), ("without a twin in training or validation", ~seen)):
         score = metrics.score(truth[kept], given[kept])["micro_f1"]
-        lines.append([name, int(kept.sum()), score, *uncertainty.bootstrap_interval(truth[kept], given[kept])])
+        interval = uncertainty.bootstrap_interval(truth[kept], given[kept], groups=alike[kept])
+        lines.append([name, int(kept.sum()), score, *interval])
     return pd.DataFrame(lines, columns=SCORED)

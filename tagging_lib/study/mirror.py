@@ -55,7 +55,7 @@ def gains(study: Study, results: Sequence[Result], mirrored: Sequence[Result]) -
     plain = {result.key: result for result in results}
     pairs = [(second, plain[second.key]) for second in mirrored]
     answers = [(ours.predictions("test"), theirs.predictions("test")) for ours, theirs in pairs]
-    judged = compare.judge(study.truth("test"), answers)
+    judged = compare.judge(study.truth("test"), answers, study.groups("test"))
     lines = [
         test | {"row": first.title, "plain_f1": _micro_f1(first), "mirrored_f1": _micro_f1(second)}
         for (second, first), test in zip(pairs, judged, strict=True)

@@ -59,6 +59,7 @@ class Rehearsal:
         cost: photos that all of it looked at ÷ those that the row's own training looked at.
         folds: how many were held out, each by itself.
         reason: why nothing was rehearsed.
+        groups: int64 (n,), which of these photos belong together.
     """
 
     truth: np.ndarray
@@ -67,6 +68,7 @@ class Rehearsal:
     cost: float = 0.0
     folds: int = 0
     reason: str = ""
+    groups: np.ndarray | None = None
 
     @property
     def photos(self) -> int:
@@ -97,7 +99,8 @@ class Rehearsal:
         lines = []
         for way, answer in self.answers.items():
             test = tests.get(way, nothing)
-            f1, interval = uncertainty.mean_f1(self.truth, answer), uncertainty.bootstrap_interval(self.truth, answer)
+            f1 = uncertainty.mean_f1(self.truth, answer)
+            interval = uncertainty.bootstrap_interval(self.truth, answer, groups=self.groups)
             against = [test[name] for name in ("difference", "low", "high", "p", "p_holm", "verdict")]
             lines.append([str(way), TITLES[way], f1, *interval, *against, self.seconds[way], way == best])
         return pd.DataFrame(lines, columns=COLUMNS)
@@ -106,7 +109,7 @@ class Rehearsal:
         """Tests of these ways, or of all, against another one."""
         asked = [way for way in self.answers if way != base and (ways is None or way in ways)]
         pairs = [(self.answers[way], self.answers[base]) for way in asked]
-        return dict(zip(asked, compare.judge(self.truth, pairs), strict=True))
+        return dict(zip(asked, compare.judge(self.truth, pairs, self.groups), strict=True))
 
 
 def rehearse(study: Study, row: Result) -> Rehearsal:
@@ -133,12 +136,13 @@ def rehearse(study: Study, row: Result) -> Rehearsal:
             return Rehearsal(nothing, reason=f"its training on fewer photos diverges ({error})")
         found = kept.keep(study.outputs, name, key, arrays, same | {"cost": cost, "seconds": seconds})
     study.note(name, key)
-    truth = study.targets[np.concatenate([held_out for _, held_out in folds])]
+    asked = np.concatenate([held_out for _, held_out in folds])
+    truth, groups = study.targets[asked], None if study.split.groups is None else study.split.groups[asked]
     own, given = found.arrays("choosing"), found.arrays()
     chosen = [thresholds.best_on_grid(small.truth("validation"), own[str(i)]) for i, (small, _) in enumerate(folds)]
     each = np.repeat(chosen, [len(held_out) for _, held_out in folds])[:, None]  # (n, 1): each fold has a threshold of its own
     answers = {way: thresholds.apply(given[way], each) for way in finishes(row.experiment)}
-    return Rehearsal(truth, answers, found.facts["seconds"], found.facts["cost"], len(folds))
+    return Rehearsal(truth, answers, found.facts["seconds"], found.facts["cost"], len(folds), groups=groups)
 
 
 def divided(study: Study) -> list[tuple[Setting, np.ndarray]]:

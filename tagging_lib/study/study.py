@@ -99,6 +99,10 @@ class Study:
         """Places in the corpus of the photos of a part, int64 (n,)."""
         return self.setting.indices(part)
 
+    def groups(self, part: str) -> np.ndarray | None:
+        """Which photos of a part belong together, int64 (n,); None where each stands by itself."""
+        return self.setting.groups(part)
+
     def on_split(self, seed: int) -> Study:
         """The same study with the photos divided anew, by the same rule from another seed."""
         other = splits.split(self.corpus, seed=seed, rule=self.split.rule, groups=self.split.groups)

@@ -81,7 +81,7 @@ def page(result: Result, *, corpus: str = "", read: str = "", folder: str = "", 
             toy=toy,
             facts=_facts(result),
             scores=_scores(result),
-            verdict=_verdict(truth, given, _constant(result)),
+            verdict=_verdict(truth, given, _constant(result), setting.groups("test")),
             groups=_groups(labels),
             others=_others(labels),
             named={name: style.listed(_most_first(labels, name), MOST_NAMED) for name, _ in GROUPS},
@@ -126,19 +126,20 @@ FRAMINGS = {Framing.WHOLE: "resized whole", Framing.CROP: "cut to their central 
 
 
 def _scores(result: Result) -> list[dict[str, Any]]:
-    truth, constant = result.setting.truth("test"), _constant(result)
+    truth, constant, groups = result.setting.truth("test"), _constant(result), result.setting.groups("test")
     answered = [result.setting.corpus.labels[place] for place in np.flatnonzero(constant[0])] if len(constant) else []
     always = f"Constant answer: {style.listed(answered, 3) if answered else 'no label'}"
     rows = (("This model", result.predictions("test"), result.interval), (always, constant, None))
     return [
-        {"title": title, "bounds": bounds or uncertainty.bootstrap_interval(truth, given), **metrics.score(truth, given)}
+        {"title": title, "bounds": bounds or uncertainty.bootstrap_interval(truth, given, groups=groups)}
+        | metrics.score(truth, given)
         for title, given, bounds in rows
     ]
 
 
-def _verdict(truth: np.ndarray, given: np.ndarray, constant: np.ndarray) -> str:
+def _verdict(truth: np.ndarray, given: np.ndarray, constant: np.ndarray, groups: np.ndarray | None) -> str:
     """Whether the model is better than the constant answer, in a sentence."""
-    found = uncertainty.paired_difference(truth, given, constant)
+    found = uncertainty.paired_difference(truth, given, constant, groups=groups)
     told = tables.interval(found["difference"], found["low"], found["high"], sign="+")
     if not np.isfinite(found["low"]):
         return "There are too few test photos to say whether it is better than the constant answer."
