@@ -92,6 +92,22 @@ def test_folders_of_the_split_are_parts_and_no_labels(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("training_set/training_set", "test_set/test_set"),
+        ("train_images", "test_images"),
+        ("train2017", "test2017"),
+        ("Train", "Test_Data"),
+    ],
+)
+def test_folders_of_the_split_by_other_names(tmp_path, train, test):
+    corpus = Corpus.open(photos(tmp_path, f"{train}/sea/1.png", f"{train}/dog/2.png", f"{test}/sea/3.png"))
+    assert corpus.labels == ("dog", "sea") and set(parts_of(corpus).values()) == {"train", "test"}
+    with pytest.raises(TaggingError):
+        Corpus.open(photos(tmp_path / "flat", f"{train}/1.png", f"{test}/2.png"))
+
+
 def test_photos_of_one_name_in_different_folders_stay_apart(tmp_path):
     corpus = Corpus.open(photos(tmp_path, "2004/IMG_0015.JPG", "2006/IMG_0015.JPG"))
     assert labels_of(corpus) == {"2004/IMG_0015.JPG": ["2004"], "2006/IMG_0015.JPG": ["2006"]}
@@ -140,6 +156,16 @@ def test_coco_as_it_is_published(tmp_path):
     photo(tmp_path / "more" / "002.jpg", 75)
     write(tmp_path / "more" / "mine.json", coco([(1, "002.jpg")], [(1, 2)]))
     assert labels_of(Corpus.open(tmp_path))["more/002.jpg"] == ["dog"], "only files that repeat the photos are left out"
+
+
+def test_coco_files_called_like_the_folders_of_their_photos_speak_of_these(tmp_path):
+    photos(tmp_path, "train/1.jpg", "val/1.jpg", "val/2.jpg")
+    write(tmp_path / "annotations" / "train.json", coco([(1, "1.jpg")], [(1, 1)]))
+    write(tmp_path / "annotations" / "val.json", coco([(1, "1.jpg"), (2, "2.jpg")], [(1, 2), (2, 2)]))
+    assert labels_of(Corpus.open(tmp_path)) == {"train/1.jpg": ["sea"], "val/1.jpg": ["dog"], "val/2.jpg": ["dog"]}
+    (tmp_path / "val/1.jpg").unlink()
+    with pytest.raises(TaggingError, match=r"val\.json images\[0\]: '1\.jpg' is no photo here"):
+        Corpus.open(tmp_path)
 
 
 def test_coco_of_roboflow_has_a_file_and_photos_of_one_name_in_each_part(tmp_path):
@@ -232,6 +258,30 @@ def test_voc_errors_name_file_and_line(tmp_path, line, said):
 def objects(name, *labels):
     inside = "".join(f"<object><name>{label}</name><part><name>head</name></part></object>" for label in labels)
     return f"<annotation><folder>VOC</folder><filename>{name}</filename>{inside}</annotation>"
+
+
+@pytest.mark.parametrize("subset", ["default", "Train", "train", "night"])
+def test_voc_of_datumaro_has_tags_in_lists_and_objects_in_xml(tmp_path, subset):
+    main = voc(tmp_path, ["a", "b", "c"])
+    main.mkdir(parents=True)
+    lists = {subset: "a\nb\nc\n", f"cat_{subset}": "a  1\n", f"dog_{subset}": "a -1\n"}
+    for name, text in lists.items():
+        (main / f"{name}.txt").write_text(text)
+    (tmp_path / "Annotations").mkdir()
+    for name, labels in {"a": [], "b": ["dog"], "c": []}.items():
+        objects = "".join(f"<object><name>{label}</name></object>" for label in labels)
+        text = f"<annotation><filename>{name}.jpg</filename>{objects}</annotation>"
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(text)
+    corpus = Corpus.open(tmp_path)
+    assert labels_of(corpus) == {"JPEGImages/a.jpg": ["cat"], "JPEGImages/b.jpg": ["dog"], "JPEGImages/c.jpg": []}
+
+
+def test_objects_that_labelme_keeps_as_deleted_are_none(tmp_path):
+    photos(tmp_path, "1.jpg")
+    objects = "".join(f"<object><name>{name}</name><deleted>{gone}</deleted></object>" for name, gone in (("sea", 0), ("dog", 1)))
+    objects += "<object><name>cat</name></object>"
+    (tmp_path / "1.xml").write_text(f"<annotation><filename>1.jpg</filename>{objects}</annotation>")
+    assert labels_of(Corpus.open(tmp_path)) == {"1.jpg": ["cat", "sea"]}
 
 
 def test_voc_with_xml_beside_the_photos_and_in_a_folder_of_its_own(tmp_path):
@@ -422,6 +472,63 @@ def test_label_studio_taxonomies_are_hierarchies(tmp_path, hierarchy, first, sec
     short = [{"id": n, "image": f"{n}.jpg", "kind": {"taxonomy": chosen}, "annotation_id": n} for n, chosen in paths.items()]
     write(tmp_path / "export.json", short)
     assert labels_of(Corpus.open(tmp_path, options=options)) == {"1.jpg": first, "2.jpg": second}
+
+
+REGION = {"x": 1, "y": 1, "width": 2, "height": 2}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "options", "expected"),
+    [
+        ([REGION | {"rectanglelabels": ["cat"]}, REGION | {"rectanglelabels": ["dog"]}], [], {}, ["cat", "dog"]),
+        ([{"taxonomy": [["animal", "cat"]]}, {"taxonomy": [["animal", "dog"]]}], "", {}, ["cat", "dog"]),
+        (["cat", "dog"], "dog", {}, ["cat", "dog"]),
+        ({"choices": ["cat", "dog"]}, "dog", {}, ["cat", "dog"]),
+    ],
+)
+def test_label_studio_short_form_of_boxes_taxonomies_and_choices_of_regions(tmp_path, first, second, options, expected):
+    photos(tmp_path, "1.jpg", "2.jpg")
+    told = {"annotator": 1, "lead_time": 2.5, "about": "a text that is far too long to be the name of any choice in here"}
+    rows = [
+        {"id": number, "image": f"/data/upload/1/0a1b2c3d-{number}.jpg", "what": value, "annotation_id": number} | told
+        for number, value in ((1, first), (2, second))
+    ]
+    write(tmp_path / "export.json", rows)
+    assert labels_of(Corpus.open(tmp_path))["1.jpg"] == expected
+
+
+def test_label_studio_short_form_of_boxes_and_of_another_short_text_asks_which(tmp_path):
+    photos(tmp_path, "1.jpg", "2.jpg")
+    boxes = [REGION | {"rectanglelabels": ["cat"]}]
+    rows = [{"id": n, "image": f"{n}.jpg", "what": boxes, "city": "Kiel", "annotation_id": n} for n in (1, 2)]
+    write(tmp_path / "export.json", rows)
+    with pytest.raises(TaggingError, match=r"the fields 'city', 'what' could hold the choice.*label_column=NAME"):
+        Corpus.open(tmp_path)
+    assert labels_of(Corpus.open(tmp_path, options=ReadOptions(label_column="what")))["1.jpg"] == ["cat"]
+
+
+@pytest.mark.parametrize("start", ["s3://bucket/", "/data/local-files/?d=", "/mnt/photos/", "https://host/a%20b/"])
+@pytest.mark.parametrize("layout", ["full", "table"])
+def test_of_a_path_elsewhere_the_folder_counts(tmp_path, start, layout):
+    photos(tmp_path, "cats/1.jpg", "dogs/1.jpg", "dogs/2.jpg")
+    given = {"cats/1.jpg": "cat", "dogs/1.jpg": "dog"}
+
+    def export():
+        (tmp_path / "export.json").unlink(missing_ok=True)
+        (tmp_path / "export.csv").unlink(missing_ok=True)
+        if layout == "full":
+            write(tmp_path / "export.json", [task(n, start + name, [label]) for n, (name, label) in enumerate(given.items())])
+        else:
+            lines = "".join(f"{start}{name},{label}\n" for name, label in given.items())
+            (tmp_path / "export.csv").write_text(f"image,choice\n{lines}")
+
+    export()
+    found = labels_of(Corpus.open(tmp_path))
+    assert (found["cats/1.jpg"], found["dogs/1.jpg"]) == (["cat"], ["dog"])
+    given = {"cows/2.jpg": "cow"} | given
+    export()
+    with pytest.raises(TaggingError, match=r"cows/2\.jpg' is no photo here"):
+        Corpus.open(tmp_path)
 
 
 def test_label_studio_leaves_of_one_name_are_told(tmp_path):

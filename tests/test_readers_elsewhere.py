@@ -22,6 +22,9 @@ BESIDE = {
     "a list in JSON": ("labels.json", [{"image": "a.png", "tags": ["sea"]}], NAMED),
     "a list of text": ("labels.txt", "a.png sea\nb.png dog\n", NAMED),
     "captions": ("p/a.txt", "a dog at the sea", "is called like a photo"),
+    "captions of kohya": ("p/a.caption", "a dog, the sea", "is called like a photo"),
+    "metadata of gallery-dl": ("p/a.png.json", {"tag_string": "sea sky"}, "is called like a photo"),
+    "a list behind many": ("zz/list.txt", "a.png sea\nb.png dog\n", NAMED),
     "a spreadsheet": ("labels.xlsx", "PK", "save it as CSV"),
 }
 
@@ -34,6 +37,15 @@ def test_folders_are_no_labels_where_a_file_speaks_of_their_photos(case, tmp_pat
         Corpus.open(tmp_path)
     assert FOLDERS in str(raised.value) and name in str(raised.value)
     assert Corpus.open(tmp_path, options=ReadOptions(layout="folders")).labels == ("p", "q")
+
+
+def test_a_file_for_each_label_hides_no_list_of_photos(tmp_path):
+    photos(tmp_path, *SUBFOLDERS)
+    for number in range(81):
+        write(tmp_path / "AllLabels" / f"Labels_{number}.txt", "1\n0\n")
+    write(tmp_path / "ImageList" / "list.txt", "p\\a.png\nq\\c.png\n")
+    with pytest.raises(TaggingError, match=NAMED):
+        Corpus.open(tmp_path)
 
 
 @pytest.mark.parametrize(

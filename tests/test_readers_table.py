@@ -74,11 +74,40 @@ def test_two_columns_of_labels_are_an_error_that_names_both(tmp_path):
 # One-hot
 
 
+@pytest.mark.parametrize(
+    "header", ["photo,label,label.1", "photo,tags,tags_2", "photo,category,category_2,category_3", "photo,labels,label2"]
+)
+def test_further_columns_of_labels_are_never_passed_over(tmp_path, header):
+    more = "," * (header.count(",") - 2)
+    with pytest.raises(TaggingError, match=r"could hold the labels: name one with --read label_column=NAME"):
+        corpus_of(tmp_path, f"{header}\na.jpg,sea,dog{more}\nb.jpg,dog,{more}\n")
+
+
+def test_the_main_label_is_not_lost_beside_secondary_ones(tmp_path):
+    with pytest.raises(TaggingError, match="primary_label"):
+        corpus_of(tmp_path, "filename,primary_label,secondary_labels\na.jpg,cat,\"['dog']\"\nb.jpg,dog,[]\n")
+
+
+@pytest.mark.parametrize("beside", ["fold", "is_train", "num_labels", "kfold", "is_valid", "is_test"])
+def test_bookkeeping_beside_columns_of_0_and_1_is_no_label(tmp_path, beside):
+    corpus = corpus_of(tmp_path, f"image,cat,dog,sea,{beside}\na.jpg,1,1,0,0\nb.jpg,0,1,1,1\nc.jpg,1,0,0,0\n")
+    assert corpus.labels == ("cat", "dog", "sea")
+    part = {"is_valid": "validation", "is_test": "test"}.get(beside)
+    assert corpus.parts == (("train", part, "train") if part else ())
+
+
+@pytest.mark.parametrize("rows", ["IMG_1.JPG,1\nIMG_2.JPG,0\nIMG_3.JPG,1\n", "image_1.jpg,1,0\nimage_2.jpg,0,0\n"])
+def test_a_table_without_a_heading_does_not_lose_its_first_photo(tmp_path, rows):
+    names = [line.partition(",")[0] for line in rows.splitlines()]
+    with pytest.raises(TaggingError, match=rf"line 1: names the photo '{names[0]}', so that the table has no heading"):
+        corpus_of(tmp_path, rows, names=names)
+
+
 def test_one_hot_columns_of_kaggle(tmp_path):
     text = "id,width,sea,holiday\na,640,1,1\nb,800,1.0,0.0\nc,333,0,False\n"
     corpus = corpus_of(tmp_path, text)
     assert labels_of(corpus) == SEA and corpus.labels == ("holiday", "sea")
-    assert any("columns that hold no 0 and 1 (width)" in str(problem) for problem in corpus.problems)
+    assert any("columns that are not read as labels (width)" in str(problem) for problem in corpus.problems)
 
 
 def test_row_numbers_of_pandas_are_no_label(tmp_path):

@@ -92,10 +92,13 @@ def read(root: Path, options: ReadOptions) -> Reading:
 
 def _folder_of_photos(root: Path, path: Path, finder: PhotoFinder) -> str:
     """The folder from which names start: one called as the file's part (`train2017`) is, else the file's own."""
-    subset = path.stem.partition("_")[2]
-    named = {str(folder) for name in finder.names for folder in PurePosixPath(name).parents if folder.name == subset}
+    folders = {folder for name in finder.names for folder in PurePosixPath(name).parents}
     own = path.parent.relative_to(root).as_posix()
-    return named.pop() if subset and len(named) == 1 else "" if own == "." else own
+    for subset in (path.stem.partition("_")[2], path.stem):
+        named = [str(folder) for folder in folders if subset and folder.name == subset]
+        if len(named) == 1:
+            return named[0]
+    return "" if own == "." else own
 
 
 def _part(path: PurePath) -> str | None:

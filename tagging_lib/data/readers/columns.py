@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagging_lib.data.readers.photos import SUFFIXES, suffix_of
-from tagging_lib.data.readers.reading import GROUPINGS, TRAIN, VALIDATION, ReadOptions, part_of
+from tagging_lib.data.readers.reading import GROUPINGS, TEST, TRAIN, VALIDATION, ReadOptions, part_of
 from tagging_lib.errors import TaggingError
 
 # Numbers that may be a photo's name, or anything's.
@@ -31,7 +31,14 @@ LABEL_NAMES = (
     *("label", "tag", "keyword", "category", "class", "class_name", "species", "target"),
     *("labelname", "label_name", "genre", "choice"),
 )
-SPLIT_NAMES = ("split", "ml_use", "is_valid", "subset", "partition", "part", "dataset", "set", "phase")
+SPLIT_NAMES = ("split", "ml_use", "is_valid", "is_test", "subset", "partition", "part", "dataset", "set", "phase")
+# What is written beside columns of 0 and 1, in numbers too; never a label.
+BOOKKEEPING = frozenset(
+    (
+        *("is_valid", "is_test", "is_train", "is_val", "fold", "folds", "kfold", "k_fold"),
+        *("num_labels", "n_labels", "num_tags", "n_tags"),
+    )
+)
 BINARY = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "no": 0, "yes": 1}
 OBJECTS = frozenset(("xmin", "x_min", "bbox", "confidence"))  # columns of tables with a line for each object or label
 INDEX = re.compile(r"\s*$|unnamed", re.IGNORECASE)  # how pandas writes a column of row numbers
@@ -90,6 +97,9 @@ def find_columns(
     photo = _photo(table, names, rows, options, find)
     if photo is None:
         return None
+    if suffix_of(header[photo]) in SUFFIXES and len(find(header[photo])) == 1:
+        what = f"names the photo {header[photo]!r}, so that the table has no heading"
+        raise TaggingError(f"{table} line 1: {what}: put a line such as photo,labels above it")
     split = next((names.index(name) for name in SPLIT_NAMES if names.count(name) == 1 and _is_split(name, names, rows)), None)
     group = None if options.groups in GROUPINGS else _named(table, names, options.groups, "column of groups")
     if options.label_column:
@@ -99,15 +109,18 @@ def find_columns(
         return Columns(photo, tuple(wanted), len(wanted) > 1, split, group, names[wanted[0]] not in LABEL_NAMES)
     known = [place for place, name in enumerate(names) if name in (*LABELS_NAMES, *LABEL_NAMES) and place != photo]
     exact = [place for place in known if names[place] == "labels"]
-    known = exact or known or [place for place, name in enumerate(names) if name.endswith(LABELS_ENDS) and place != photo]
+    ends = (place for place, name in enumerate(names) if name.endswith(LABELS_ENDS) and name not in BOOKKEEPING)
+    known = exact or known or [place for place in ends if place != photo]
     if len({names[place] for place in known}) < len(known) or names.count(names[photo]) > 1:
         raise TaggingError(f"{table} line 1: the columns are {','.join(header)!r}: give {names[photo]} and labels once each")
+    if len(known) == 1:
+        known += _more_of(names, known[0], photo)
     if len(known) > 1:
         listed = " and ".join(header[place] for place in known)
         raise TaggingError(f"{table} line 1: the columns {listed} could hold the labels: name one with --read label_column=NAME")
     places = [place for place, name in enumerate(header) if place not in (photo, split, group) and not INDEX.match(name)]
     columns = {place: [row[place] for row in rows if len(row) == len(header)] for place in places}
-    binary_places = [place for place in places if _is_binary(columns[place])]
+    binary_places = [place for place in places if names[place] not in BOOKKEEPING and _is_binary(columns[place])]
     # One of several columns of 0 and 1 is a label, even if it is called `target`.
     if known and not (known[0] in binary_places and len(binary_places) > 1):
         single = names[known[0]] in LABEL_NAMES
@@ -130,6 +143,18 @@ def find_columns(
     return Columns(
         photo, tuple(binary_places), True, split, group, passed_over=passed_over, signed="-1" in values and values <= {"1", "-1"}
     )
+
+
+def _more_of(names: list[str], known: int, photo: int) -> list[int]:
+    """Columns that hold labels beside the known one by their names: `label.1` or `label_2`, and `primary_label`."""
+    base = re.sub(r"s?_?[0-9]*$", "", names[known])
+    kin = re.compile(rf"{re.escape(base)}s?_?[0-9]+")
+    stem = re.match(r"secondary_(.+?)s?$", names[known])
+    return [
+        place
+        for place, name in enumerate(names)
+        if place not in (known, photo) and (kin.fullmatch(name) or (stem and name == f"primary_{stem[1]}"))
+    ]
 
 
 def _photo(
@@ -167,16 +192,16 @@ def _named(table: Path, names: list[str], wanted: str, what: str) -> int:
 def _is_split(name: str, names: list[str], rows: Sequence[Sequence[object]]) -> bool:
     """A column of a plain name, such as `set`, must hold parts; `split` and its like may hold what it wants."""
     values = {str(row[names.index(name)]).strip() for row in rows if len(row) == len(names)}
-    if name in ("ml_use", "is_valid") or (name == "split" and any(given_part(name, value) for value in values)):
+    if name in ("ml_use", "is_valid", "is_test") or (name == "split" and any(given_part(name, value) for value in values)):
         return True
     return bool(values) and all(given_part(name, value) for value in values if value)
 
 
 def given_part(column: str, value: object) -> str | None:
     """The part of a split that the value of a split column means; None for any other value."""
-    if column == "is_valid":
+    if column in ("is_valid", "is_test"):
         known = binary(value)
-        return None if known is None else (TRAIN, VALIDATION)[known]
+        return None if known is None else (TRAIN, VALIDATION if column == "is_valid" else TEST)[known]
     return part_of(str(value))
 
 

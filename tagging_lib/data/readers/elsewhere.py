@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from tagging_lib.data.readers.columns import SAMPLE_ROWS
@@ -11,7 +13,8 @@ from tagging_lib.data.readers.reading import part_of
 from tagging_lib.data.readers.rows import PARQUET, TEXT, load
 from tagging_lib.errors import TaggingError
 
-TEXTS = (".json", ".ndjson", ".xml", ".manifest", ".lst", ".txt", ".yaml", ".yml")
+TEXTS = (".json", ".ndjson", ".xml", ".manifest", ".lst", ".txt", ".caption", ".yaml", ".yml")
+BESIDE = (".txt", ".caption", ".json")  # what tools call like the photo
 SHEETS = (".xlsx", ".xls", ".ods")
 COLUMNS = "photo,labels, or say --read photo_column=NAME and --read label_column=NAME"
 MAKE = "make of it a CSV with the columns photo,labels"
@@ -35,13 +38,26 @@ def speaking_of_photos(root: Path) -> str | None:
             says_more = _names_one(_head(root / name), by_name, listed=True)
         if says_more:
             return f"{name} names photos of this folder and is not read: say --read table={name} and name its columns {COLUMNS}"
-    stems = {name.rpartition(".")[0] for name in finder.names}
-    for name in [name for name in found if suffix_of(name) in TEXTS][:LOOKED_AT]:
-        if suffix_of(name) == ".txt" and name.rpartition(".")[0] in stems:
+    called = {*finder.names, *(name.rpartition(".")[0] for name in finder.names)}
+    texts = [name for name in found if suffix_of(name) in TEXTS]
+    for name in texts:
+        if suffix_of(name) in BESIDE and name.rpartition(".")[0] in called:
             return f"{name} is called like a photo and is not read: {MAKE}"
+    for name in _some_of_each_folder(texts)[:LOOKED_AT]:
         if _names_one(_head(root / name), by_name, listed=suffix_of(name) == ".txt"):
             return f"{name} names photos of this folder and is not read: {MAKE}"
     return None
+
+
+def _some_of_each_folder(names: Iterable[str]) -> list[str]:
+    """The first file of each folder, then the second of each: a folder with a file for each label hides none beside it."""
+    seen: Counter[str] = Counter()
+    placed = []
+    for place, name in enumerate(names):
+        folder = name.rpartition("/")[0]
+        placed.append((seen[folder], place, name))
+        seen[folder] += 1
+    return [name for _, _, name in sorted(placed)]
 
 
 def _head(path: Path) -> str:

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlparse
 
 from tagging_lib.data.readers.levels import labels_of_path, refuse_leaves_of_one_name
-from tagging_lib.data.readers.photos import SUFFIXES, UPLOAD_PREFIX, PhotoFinder, head_of, suffix_of
+from tagging_lib.data.readers.photos import SUFFIXES, UPLOAD_PREFIX, PhotoFinder, head_of, parts_elsewhere, suffix_of
 from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, quoted, reading_of, unlisted
 from tagging_lib.errors import TaggingError
 
@@ -57,6 +56,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
     annotated = [[_labels(answer, options.hierarchy) for answer in answers] for answers in results]
     controls = _controls(path, annotated, options)
     carried: dict[str, set[str]] = {}
+    finder.learn(str(value) for task in tasks for value in _data_of(task).values() if isinstance(value, str))
     waiting = 0
     for place, (task, answers) in enumerate(zip(tasks, annotated, strict=True)):
         where = f"{path.name} task {task.get('id', place)}"
@@ -67,7 +67,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
         if any(answer != sets[0] for answer in sets):
             what = f"has {len(sets)} annotations that differ, first {quoted(sorted(sets[0]))}"
             problems.add("differ", Problem(where, what, "keep one annotation of the task", True))
-        photo = _photo(path, finder, task.get("data", task), place, options, where, problems)
+        photo = _photo(path, finder, _data_of(task), place, options, where, problems)
         if photo is not None and carried.setdefault(photo, sets[0]) != sets[0]:
             problems.add("again", Problem(where, f"{photo!r} has other labels in another task", "keep one of them", True))
     if waiting:
@@ -77,6 +77,11 @@ def read(root: Path, options: ReadOptions) -> Reading:
         problems.append(Problem(path.name, "no photo has a choice", "export annotated tasks", True))
     read_as = f"label-studio {path.name}: choices of {', '.join(sorted(controls))}"
     return reading_of(carried, problems=problems.told(), read_as=read_as)
+
+
+def _data_of(task: dict[str, Any]) -> dict[str, Any]:
+    data = task.get("data", task)
+    return data if isinstance(data, dict) else {}
 
 
 Answer = list[tuple[str, str]]  # control and choice
@@ -123,10 +128,10 @@ def _levels(chosen: Any) -> list[tuple[str, ...]]:
 
 
 def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOptions) -> list[str]:
-    """The fields of JSON-MIN that hold choices: those that do so as lists somewhere, else the only field of text."""
+    """The fields of JSON-MIN that hold choices or boxes: those that do so as lists somewhere, else the only field of text."""
     if options.label_column:
         return [name.strip() for name in options.label_column.split(",")]
-    listed = {name for task in tasks for name, value in task.items() if isinstance(value, dict) and value.keys() & LISTED}
+    listed = {name for task in tasks for name, value in task.items() if not isinstance(value, str) and _of_short(value)}
     texts = {name for task in tasks for name, value in task.items() if isinstance(value, str)} - SHORT_FIELDS - listed
     texts -= {name for name in texts if any(suffix_of(_last(str(task.get(name, "")))) in SUFFIXES for task in tasks)}
     if listed:  # beside them, what is as short as a choice may be one: a control of which nobody chose two
@@ -141,13 +146,18 @@ def _short_controls(path: Path, tasks: list[dict[str, Any]], options: ReadOption
 
 
 def _short_annotations(task: dict[str, Any], controls: Iterable[str]) -> list[Chosen]:
-    found: Chosen = []
-    for control in controls:
-        value = task.get(control)
-        lists = [value.get(kind) for kind in sorted(LISTED)] if isinstance(value, dict) else []
-        lists += [[value]] if isinstance(value, str) else []
-        found += [(control, levels) for chosen in lists for levels in _levels(chosen)]
-    return [found]
+    return [[(control, levels) for control in controls for levels in _of_short(task.get(control))]]
+
+
+def _of_short(value: Any) -> list[tuple[str, ...]]:
+    """The choices of a field of JSON-MIN: a text, lists of them by kind, or several of these, such as one for each box."""
+    found = []
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, str):
+            found += _levels([entry])
+        elif isinstance(entry, dict):
+            found += [levels for kind in entry if kind in LISTED or kind.endswith("labels") for levels in _levels(entry[kind])]
+    return [levels for levels in found if suffix_of(levels[-1]) not in SUFFIXES]
 
 
 def _controls(path: Path, annotated: list[list[Answer]], options: ReadOptions) -> set[str]:
@@ -171,33 +181,39 @@ def _controls(path: Path, annotated: list[list[Answer]], options: ReadOptions) -
 
 
 def _last(value: str) -> str:
-    """The file name in an absolute path or address; a relative path, or that in a local storage (`?d=`), whole."""
-    address = urlparse(value)
-    inner = parse_qs(address.query).get("d", [""])[0]
-    path = PurePosixPath(unquote(address.path).replace("\\", "/"))
-    return inner or (path.name if address.scheme or path.is_absolute() else str(path))
+    """The file name in an absolute path or address; a relative path whole."""
+    parts = parts_elsewhere(value)
+    return parts[-1] if parts else value.replace("\\", "/")
 
 
 def _photo(
-    path: Path, finder: PhotoFinder, data: Any, place: int, options: ReadOptions, where: str, problems: Problems
+    path: Path, finder: PhotoFinder, data: dict[str, Any], place: int, options: ReadOptions, where: str, problems: Problems
 ) -> str | None:
-    values = {name: value for name, value in data.items() if isinstance(value, str)} if isinstance(data, dict) else {}
+    values = {name: value for name, value in data.items() if isinstance(value, str)}
     fitting = [name for name, value in values.items() if suffix_of(_last(value)) in SUFFIXES]
     named = options.photo_column or next((name for name in ("image", "img", "photo") if name in fitting), "")
     name = named or (fitting[0] if len(fitting) == 1 else "")
     if name not in values:
         raise TaggingError(f"{path}: task {place} has no photo in its data: name the field with --read photo_column=NAME")
-    written = _last(values[name])
-    for candidate in (written, *_without_first_folders(written), UPLOAD_PREFIX.sub("", written, count=1)):
-        found = finder.find(candidate)
+    for candidate in _candidates(values[name]):
+        found = finder.meant(candidate)
         if len(found) == 1:
             return found[0]
         if found:
-            problems.add("several", Problem(where, f"{written!r} could be {len(found)} photos", "give each its own name", True))
+            what = f"{values[name]!r} could be {len(found)} photos"
+            problems.add("several", Problem(where, what, "give each its own name", True))
             return None
     fix = "put the photo into the folder"
-    problems.add("none", Problem(where, f"{values[name]!r} is no photo here{finder.hint(written)}", fix, True))
+    what = f"{values[name]!r} is no photo here{finder.hint(_last(values[name]))}"
+    problems.add("none", Problem(where, what, fix, True))
     return None
+
+
+def _candidates(value: str) -> list[str]:
+    """What a value may mean: an address or path as it is; a relative path with fewer and fewer folders, or as it was uploaded."""
+    if parts_elsewhere(value):
+        return [value, UPLOAD_PREFIX.sub("", parts_elsewhere(value)[-1], count=1)] if "upload" in value else [value]
+    return [value, *_without_first_folders(value), UPLOAD_PREFIX.sub("", value, count=1)]
 
 
 def _without_first_folders(written: str) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tagging_lib import files
 
@@ -105,11 +105,30 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def parts_elsewhere(written: str) -> list[str]:
+    """The folders and the name in an absolute path or an address, of a local storage (`?d=`) too; none of a relative path.
+
+    >>> parts_elsewhere("s3://bucket/1.jpg"), parts_elsewhere("/data/local-files/?d=cats/1.jpg"), parts_elsewhere("cats/1.jpg")
+    (['bucket', '1.jpg'], ['cats', '1.jpg'], [])
+    """
+    written = written.strip().replace("\\", "/")
+    address = urlsplit(written) if "://" in written else None
+    _, _, query = written.partition("?")
+    path = parse_qs(query).get("d", [""])[0] if query else ""
+    if path:
+        return [part for part in PurePosixPath(path).parts if part != "/"]
+    if address is not None:
+        return [part for part in (address.netloc, *PurePosixPath(unquote(address.path)).parts) if part not in ("", "/")]
+    absolute = written.startswith("/") or re.match("[A-Za-z]:", written)
+    return [part for part in PurePosixPath(written).parts if part != "/"] if absolute else []
+
+
 class PhotoFinder:
     """Finds the photo that a written name means: a path, a unique file name, either without its suffix."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._elsewhere: set[tuple[str, ...]] = set()  # folders of other machines that this one stands for
 
     @cached_property
     def names(self) -> list[str]:
@@ -167,19 +186,25 @@ class PhotoFinder:
     def meant(self, written: str, below: str = "") -> list[str]:
         """As `find`; of the absolute path or address of another machine the longest end that is here counts.
 
-        Its bare name alone does only where its folder is not here.
+        Its bare name alone does only where its folder is not here, and where `learn` has not found out what is.
         """
         if not written.strip() or (found := self.find(written, below)):
             return found if written.strip() else []
-        path = unquote(urlsplit(written).path) if "://" in written else written.replace("\\", "/")
-        if not ("://" in written or path.startswith("/") or re.match("[A-Za-z]:", path)):
-            return []
-        parts = [part for part in PurePosixPath(path).parts if part != "/"]
+        parts = parts_elsewhere(written)
+        if known := [place for place in self._elsewhere if tuple(parts[: len(place)]) == place]:
+            return self.find("/".join(parts[len(max(known, key=len)) :]), below)
         here = len(parts) > 1 and parts[-2] in self._folder_names
         ends = ["/".join(parts[start:]) for start in range(len(parts) - here)]
         if "upload" in parts:
             ends.append(UPLOAD_PREFIX.sub("", parts[-1], count=1))
         return next(filter(None, (self.find(end, below) for end in ends)), [])
+
+    def learn(self, written: Iterable[str], below: str = "") -> None:
+        """Find out from all names of a file which folder of another machine this one is: cats/1.jpg is here or nowhere then."""
+        for parts in map(parts_elsewhere, written):
+            ends = (start for start in range(len(parts) - 1) if self.find("/".join(parts[start:]), below))
+            if (start := next(ends, None)) is not None:
+                self._elsewhere.add(tuple(parts[:start]))
 
     def lies_there(self, written: str, below: str = "") -> Path | None:
         """The entry of this name that is no photo that is read: a folder, a dead link, a raw photo. None where nothing is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,10 +20,11 @@ GROUPINGS = ("found", "folder", "none")  # of photos that stay in one part of a 
 HIERARCHIES = ("leaf", "path", "all")
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PART_WORDS = {
-    **dict.fromkeys(("train", "training", "train_set"), TRAIN),
+    **dict.fromkeys(("train", "training"), TRAIN),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "test_set", "evaluation"), TEST),
+    **dict.fromkeys(("test", "testing", "evaluation"), TEST),
 }
+PART = re.compile(rf"(?:obj_)?({'|'.join(PART_WORDS)})(?:[ _-]?(?:set|data|images|imgs|photos|pictures|20[0-9][0-9]))?")
 
 
 @dataclass(frozen=True)
@@ -254,10 +256,11 @@ def unlisted(finder: PhotoFinder, carried: Collection[str], where: str = "") -> 
 def part_of(word: str) -> str | None:
     """`train`, `validation` or `test` for the usual words of these; None for any other.
 
-    >>> part_of("Valid"), part_of("cats")
-    ('validation', None)
+    >>> part_of("Valid"), part_of("train_images"), part_of("cats")
+    ('validation', 'train', None)
     """
-    return PART_WORDS.get(word.strip().lower())
+    found = PART.fullmatch(word.strip().lower())
+    return PART_WORDS[found[1]] if found else None
 
 
 def parts_by_folder(photos: Iterable[str]) -> tuple[str | None, ...]:

@@ -181,7 +181,7 @@ def read_tables(
             labels += [table.header[place] for place in columns.labels]
         if columns.passed_over:
             names = ", ".join(columns.passed_over)
-            what = "hold no 0 and 1" if columns.one_hot else "may hold labels, too"
+            what = "are not read as labels" if columns.one_hot else "may hold labels, too"
             problems.append(Problem(table.path.name, f"columns that {what} ({names})", "they are passed over"))
         part = _part_of_table(table) if len(tables) > 1 else None
         for photo, row in _photos(table, columns, finder, _photos_of(root, table), problems):
@@ -226,6 +226,7 @@ def _photos(
     table: Table, columns: Columns, finder: PhotoFinder, below: str, problems: Problems
 ) -> Iterator[tuple[str, int]]:
     """The photo of each row with the row's number; rows that name none are problems."""
+    finder.learn((str(fields[columns.photo]) for fields in table.rows if len(fields) == len(table.header)), below)
     for row, fields in enumerate(table.rows):
         where = table.where(row)
         if len(fields) != len(table.header):

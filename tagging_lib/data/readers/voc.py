@@ -35,6 +35,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
     finder, problems = PhotoFinder(root), Problems()
     if label_files:
         carried, labels = _by_label_files(root, label_files, finder, problems)
+        _add_objects(root, _in_sets(root, set(label_files), finder), carried, finder, problems)
         read_as = f"voc {label_files[0].parent.relative_to(root).as_posix()}: a file for each label"
     else:
         xml_files = _xml_files(root)
@@ -56,7 +57,10 @@ def _lists(root: Path) -> list[Path]:
 
 
 def _label_files(root: Path) -> list[Path]:
-    return [path for path in _lists(root) if path.stem.rpartition("_")[0] and path.stem.rpartition("_")[2] in SETS]
+    """The lists that are named after a label and a set: a usual one, or one that has a list by itself (`default.txt`)."""
+    lists = _lists(root)
+    sets = {*SETS, *(path.stem for path in lists)}
+    return [path for path in lists if path.stem.rpartition("_")[0] and path.stem.rpartition("_")[2] in sets]
 
 
 def _xml_files(root: Path, most: int | None = None) -> list[Path]:
@@ -100,6 +104,27 @@ def _by_label_files(
     return carried, {path.stem.rpartition("_")[0] for path in paths}
 
 
+def _in_sets(root: Path, label_files: set[Path], finder: PhotoFinder) -> set[str]:
+    """The photos in the lists of the sets."""
+    named: set[str] = set()
+    for path in _lists(root):
+        for _, fields in _lines(path) if path not in label_files else ():
+            found = finder.find(fields[0], _images_beside(root, path.parent.parent))
+            named |= set(found) if len(found) == 1 else set()
+    return named
+
+
+def _add_objects(
+    root: Path, in_sets: set[str], carried: dict[str, set[str]], finder: PhotoFinder, problems: Problems
+) -> None:
+    """Where sets have photos of which no label's file speaks, these files hold tags of some: objects are in XML then."""
+    if in_sets <= carried.keys():
+        return
+    objects = _by_xml(root, _xml_files(root), finder, problems)
+    for photo in sorted(in_sets | (carried.keys() & objects.keys()), key=natural):
+        carried.setdefault(photo, set()).update(objects.get(photo, ()))
+
+
 def _images_beside(root: Path, folder: Path) -> str:
     """`JPEGImages` beside a folder, else the folder: masks in `SegmentationClass` have the photos' names."""
     images = folder.parent / "JPEGImages"
@@ -127,12 +152,27 @@ def _by_xml(root: Path, paths: list[Path], finder: PhotoFinder, problems: Proble
         photo = own[0] if len(own) == 1 else photo_named(finder, written or path.stem, below, where, problems)
         if photo is None:
             continue
-        found = {text for names, text in entries if names == ("annotation", "object", "name")}
+        found = _objects(entries)
         if "" in found:
             problems.add("name", Problem(where, "an object has no name", "give it one, or remove it", True))
         if carried.setdefault(photo, found - {""}) != found - {""}:
             problems.add("again", Problem(where, f"{photo!r} has other objects in another file", "keep one file", True))
     return carried
+
+
+def _objects(entries: list[tuple[tuple[str, ...], str]]) -> set[str]:
+    """The names of the objects, without those that LabelMe keeps as deleted."""
+    found: set[str] = set()
+    name, deleted = None, False
+    for names, text in entries:
+        if names == ("annotation", "object", "name"):
+            name = text
+        elif names == ("annotation", "object", "deleted"):
+            deleted = text == "1"
+        elif names == ("annotation", "object"):
+            found |= set() if name is None or deleted else {name}
+            name, deleted = None, False
+    return found
 
 
 def _parts(root: Path, finder: PhotoFinder) -> dict[str, str | None] | None:
