@@ -334,6 +334,18 @@ def test_yolo_as_ultralytics_has_it(tmp_path):
     assert any("photos without a label file: 1, first 'images/train/2.jpg'" in str(problem) for problem in corpus.problems)
 
 
+@pytest.mark.parametrize("start", ["", "./", "data/", "/home/me/set/"])
+def test_yolo_lists_of_photos_give_the_parts(tmp_path, start):
+    names = [f"images/{number}.jpg" for number in range(4)]
+    photos(tmp_path, *names)
+    write(tmp_path / "labels/1.txt", f"0 {BOX}")
+    write(tmp_path / "data.yaml", "train: train.txt\nval: val.txt\nnames: [sea]\n")
+    write(tmp_path / "train.txt", "".join(f"{start}{name}\n" for name in names[:3]))
+    write(tmp_path / "val.txt", f"{start}{names[3]}\n")
+    corpus = Corpus.open(tmp_path)
+    assert corpus.layout == "yolo" and corpus.parts == ("train", "train", "train", "validation")
+
+
 def test_yolo_of_roboflow_and_of_labelimg(tmp_path):
     for part, number in (("train", 0), ("valid", 1)):
         photos(tmp_path / "roboflow", f"{part}/images/1.jpg")

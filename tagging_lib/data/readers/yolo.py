@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from tagging_lib.data.readers.names import read_names
 from tagging_lib.data.readers.photos import NUMBER, SUFFIXES, PhotoFinder, files_below, head_of, natural, suffix_of
-from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, reading_of
+from tagging_lib.data.readers.reading import Problem, Problems, Reading, ReadOptions, part_of, reading_of
 from tagging_lib.errors import TaggingError
 
 IMAGES, LABELS = "images", "labels"
@@ -112,8 +112,28 @@ def read(root: Path, options: ReadOptions) -> Reading:
     if not any(carried.values()):
         problems.append(Problem(LABELS, "no photo has a label", "export the labels too", True))
     return reading_of(
-        carried, problems=problems.told(), read_as=f"yolo: a file for each photo, names from {source}", labels=classes.values()
+        carried,
+        problems=problems.told(),
+        read_as=f"yolo: a file for each photo, names from {source}",
+        labels=classes.values(),
+        parts=_parts(root, names, finder),
     )
+
+
+def _parts(root: Path, names: Iterable[str], finder: PhotoFinder) -> dict[str, str | None] | None:
+    """The part of each photo by the lists of paths that Darknet and Ultralytics take: `train.txt`, `val.txt`, `test.txt`."""
+    parts: dict[str, str | None] = {}
+    for name in sorted(names, key=natural):
+        path = PurePosixPath(name)
+        part = part_of(path.stem)
+        if part is not None and suffix_of(name) == ".txt" and LABELS not in path.parts:
+            lines = [line for line in _text(root / name).splitlines() if suffix_of(line.strip()) in SUFFIXES]
+            finder.learn(lines)
+            for line in lines:
+                found = finder.meant(line) or finder.meant(line.partition("/")[2])  # Darknet's start one folder above
+                if len(found) == 1:
+                    parts.setdefault(found[0], part)
+    return parts if len(set(parts.values())) > 1 else None
 
 
 def _classes(root: Path, names: Iterable[str]) -> tuple[dict[int, str], str]:
