@@ -53,7 +53,7 @@ def plainly(model, photos, count):
 
 
 @pytest.mark.parametrize("chunk", [256, 16])
-def test_the_suggestions_are_those_of_a_plain_search_however_the_photos_come(opened, monkeypatch, chunk):
+def test_the_suggestions_are_those_of_a_plain_search_however_the_photos_come(opened, monkeypatch, chunk, float32):
     result = trained_row(opened, "lite0_head")
     photos = open_photos(opened.corpus.root / "images")
     places, unsure = plainly(result.folder, photos, 7)

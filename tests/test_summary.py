@@ -77,12 +77,15 @@ def study(names, *, rehearsed=(), labels=LABELS, photos=1200) -> SimpleNamespace
         n_seeds=1,
         truth=TRUTH.__getitem__,
         indices=lambda part: np.arange(400),
+        groups=lambda part: None,
         finished=finished,
         trainings=lambda row: [row],
         other_trainings=lambda rows: [],
         rows=lambda group=None: [row.name for row in rows.ROWS if group in (None, row.group)],
     )
-    made.on_split = lambda seed: SimpleNamespace(seed=seed, finished=lambda names: [])
+    made.on_split = lambda seed: SimpleNamespace(
+        seed=seed, split=SimpleNamespace(fingerprint=f"s{seed}"), finished=lambda names: []
+    )
     return made
 
 
