@@ -68,11 +68,11 @@ def split(
     sizes = [round(n * fraction) for fraction in fractions[:2]]
     if n < 5:
         raise TaggingError(f"{corpus.name} has {n} photos: a split needs at least 5")
+    together = np.arange(n) if groups is None else groups
     if rule == "given":
-        parts = _given(corpus, seed, fractions, np.arange(n) if groups is None else groups)
+        parts = _given(corpus, seed, fractions, together)
     elif rule == "random":
-        order = np.random.default_rng(seed).permutation(n)
-        parts = cut(order, sizes, np.arange(n) if groups is None else groups)
+        parts = cut(np.random.default_rng(seed).permutation(n), sizes, together)
     else:
         # By the labels as read: a correction moves no photo into another part.
         parts = _stratified(corpus.as_read.targets, seed, fractions)

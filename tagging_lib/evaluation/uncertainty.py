@@ -58,7 +58,9 @@ def _drawn_together(counts: np.ndarray, groups: Groups) -> np.ndarray:
     """The counts (K, N, C) of photos that are drawn as one: sums over each group, (K, number of groups, C)."""
     if groups is None:
         return counts
-    _, place = np.unique(groups, return_inverse=True)
+    several, place = np.unique(groups, return_inverse=True)
+    if len(several) == len(groups):
+        return counts  # in their own order, so that the same photos are drawn as without groups
     order = np.argsort(place, kind="stable")
     return np.add.reduceat(counts[:, order], np.flatnonzero(np.diff(place[order], prepend=-1)), axis=1)
 

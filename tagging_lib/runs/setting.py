@@ -87,11 +87,8 @@ class Setting:
         return self.corpus.targets[self.indices(part)]
 
     def groups(self, part: str) -> np.ndarray | None:
-        """Which photos of `part` belong together, int64 (n,); None where each stands by itself."""
-        if self.split.groups is None:
-            return None
-        found = self.split.groups[self.indices(part)]
-        return found if len(np.unique(found)) < len(found) else None
+        """The group of each photo of `part`, int64 (n,); None where the split has none."""
+        return None if self.split.groups is None else self.split.groups[self.indices(part)]
 
     def pixels_digest(self, experiment: Experiment) -> str:
         """SHA-256 of the decoded photos as the row takes them."""

@@ -100,7 +100,7 @@ class Study:
         return self.setting.indices(part)
 
     def groups(self, part: str) -> np.ndarray | None:
-        """Which photos of a part belong together, int64 (n,); None where each stands by itself."""
+        """The group of each photo of a part, int64 (n,); None where the split has none."""
         return self.setting.groups(part)
 
     def on_split(self, seed: int) -> Study:
@@ -136,14 +136,14 @@ class Study:
             seeds = self.seeds[:1] if self.row(name).is_constant else self.seeds
             for seed in seeds:
                 result = self._run(self.row(name, seed))
-                if isinstance(result, Result) and seed == self.seed:
-                    found.append(result)
-                elif isinstance(result, LeftOut) and seed == self.seed:
-                    self._left_out[name] = result
-                elif isinstance(result, LeftOut):
-                    logger.warning("%s is not trained from seed %d: %s; %s", name, seed, result.reason, result.remedy)
                 if isinstance(result, LeftOut):
+                    if seed == self.seed:
+                        self._left_out[name] = result
+                    else:
+                        logger.warning("%s is not trained from seed %d: %s; %s", name, seed, result.reason, result.remedy)
                     break
+                if seed == self.seed:
+                    found.append(result)
         return found
 
     def _run(self, row: Experiment) -> Result | LeftOut:

@@ -116,9 +116,13 @@ def _annotations(path: Path, place: int, task: dict[str, Any]) -> list[Chosen]:
 def _choices(entry: Any) -> Chosen:
     """Choices, places in a taxonomy, and the labels of boxes and outlines, of one entry of a result."""
     kind = entry.get("type", "") if isinstance(entry, dict) else ""
-    value = entry.get("value") if kind in LISTED or kind.endswith("labels") else None
+    value = entry.get("value") if _holds_labels(kind) else None
     chosen = value.get(kind, []) if isinstance(value, dict) else []
     return [(str(entry.get("from_name", kind)), levels) for levels in _levels(chosen)]
+
+
+def _holds_labels(kind: str) -> bool:
+    return kind in LISTED or kind.endswith("labels")
 
 
 def _levels(chosen: Any) -> list[tuple[str, ...]]:
@@ -156,7 +160,7 @@ def _of_short(value: Any) -> list[tuple[str, ...]]:
         if isinstance(entry, str):
             found += _levels([entry])
         elif isinstance(entry, dict):
-            found += [levels for kind in entry if kind in LISTED or kind.endswith("labels") for levels in _levels(entry[kind])]
+            found += [levels for kind in entry if _holds_labels(kind) for levels in _levels(entry[kind])]
     return [levels for levels in found if suffix_of(levels[-1]) not in SUFFIXES]
 
 

@@ -33,9 +33,10 @@ def read(root: Path, options: ReadOptions) -> Reading:
     """
     label_files = _label_files(root)
     finder, problems = PhotoFinder(root), Problems()
+    sets = _sets(root, set(label_files), finder)
     if label_files:
         carried, labels = _by_label_files(root, label_files, finder, problems)
-        _add_objects(root, _in_sets(root, set(label_files), finder), carried, finder, problems)
+        _add_objects(root, set().union(*(photos for _, photos in sets)), carried, finder, problems)
         read_as = f"voc {label_files[0].parent.relative_to(root).as_posix()}: a file for each label"
     else:
         xml_files = _xml_files(root)
@@ -46,8 +47,7 @@ def read(root: Path, options: ReadOptions) -> Reading:
     if not any(carried.values()):
         problems.append(Problem(root.name, "no photo has a label", "export the annotations too", True))
     problems += unlisted(finder, carried)
-    parts = _parts(root, finder)
-    return reading_of(carried, problems=problems.told(), read_as=read_as, labels=labels, parts=parts)
+    return reading_of(carried, problems=problems.told(), read_as=read_as, labels=labels, parts=_parts(sets))
 
 
 def _lists(root: Path) -> list[Path]:
@@ -104,14 +104,15 @@ def _by_label_files(
     return carried, {path.stem.rpartition("_")[0] for path in paths}
 
 
-def _in_sets(root: Path, label_files: set[Path], finder: PhotoFinder) -> set[str]:
-    """The photos in the lists of the sets."""
-    named: set[str] = set()
+def _sets(root: Path, label_files: set[Path], finder: PhotoFinder) -> list[tuple[str, list[str]]]:
+    """The name of each set, such as `train`, and the photos in its list."""
+    found = []
     for path in _lists(root):
-        for _, fields in _lines(path) if path not in label_files else ():
-            found = finder.find(fields[0], _images_beside(root, path.parent.parent))
-            named |= set(found) if len(found) == 1 else set()
-    return named
+        if path not in label_files:
+            below = _images_beside(root, path.parent.parent)
+            meant = (finder.find(fields[0], below) for _, fields in _lines(path))
+            found.append((path.stem, [photos[0] for photos in meant if len(photos) == 1]))
+    return found
 
 
 def _add_objects(
@@ -175,13 +176,11 @@ def _objects(entries: list[tuple[tuple[str, ...], str]]) -> set[str]:
     return found
 
 
-def _parts(root: Path, finder: PhotoFinder) -> dict[str, str | None] | None:
-    """The part of each photo by the lists `train.txt`, `val.txt`, `test.txt`; `trainval.txt` says nothing."""
+def _parts(sets: list[tuple[str, list[str]]]) -> dict[str, str | None] | None:
+    """The part of each photo by the sets train, val and test; trainval says nothing."""
     parts: dict[str, str | None] = {}
-    for path in _lists(root):
-        part = part_of(path.stem)
-        for _, fields in _lines(path) if part else ():
-            found = finder.find(fields[0], _images_beside(root, path.parent.parent))
-            if len(found) == 1:
-                parts.setdefault(found[0], part)
+    for name, photos in sets:
+        part = part_of(name)
+        for photo in photos if part else ():
+            parts.setdefault(photo, part)
     return parts or None
