@@ -55,6 +55,17 @@ def test_perspective_is_torchvisions(side):
         torch.testing.assert_close(warped, theirs, atol=5e-3, rtol=0)
 
 
+@pytest.mark.parametrize("box", [(0, 0, 32, 32), (3, 5, 20, 25), (12, 0, 20, 16)])
+def test_crop_is_torchvisions(box):
+    images = photos(3)
+    left, top, width, height = box
+    centre, half = (2 * (left + width / 2) / SIDE - 1, 2 * (top + height / 2) / SIDE - 1), (width / SIDE, height / SIDE)
+    ours = module.warp(images, module.crops(torch.tensor([[*centre, *half]] * 3, dtype=torch.float64)))
+    theirs = reference.resized_crop(images, top, left, height, width, [SIDE, SIDE], antialias=False)
+    # At a crop's border theirs repeats its last pixel, where ours sees the photo's next one.
+    torch.testing.assert_close(ours[..., 1:-1, 1:-1], theirs[..., 1:-1, 1:-1], atol=1e-5, rtol=0)
+
+
 def test_flip_rotation_and_perspective_in_one_resampling_follow_the_original_order():
     """On a wide smooth gradient, where blurring twice changes nothing, one resampling equals the three in sequence."""
     side = 64
@@ -129,9 +140,10 @@ def marked(count: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "probability"), [("flip", 0.5), ("rotation", 0.5), ("color", 0.5), ("greyscale", 0.05), ("perspective", 0.25)]
+    ("name", "probability"),
+    [("flip", 0.5), ("rotation", 0.5), ("color", 0.5), ("greyscale", 0.05), ("perspective", 0.25), ("crop", 0.5)],
 )
-def test_each_transform_is_applied_as_often_as_in_the_original(name, probability):
+def test_each_transform_is_applied_as_often_as_it_says(name, probability):
     images = marked(MANY)
     changed = (augment(images, name, generator(1)) - images).abs().amax((1, 2, 3)) > 1e-4
     # A perspective whose four corners all draw a shift of 0 pixels, one in 5**8, would leave no trace: far below the bounds.
@@ -174,6 +186,22 @@ def test_corners_move_inwards_by_whole_pixels_up_to_a_quarter_of_the_side():
     assert chisquare(counts.numpy()).pvalue > 1e-4
 
 
+def test_crops_lie_within_the_photo_and_keep_a_uniform_share_of_it():
+    from scipy.stats import kstest
+
+    x, y, width, height = module.draw_boxes(MANY, generator(6)).numpy().T
+    for centre, half in ((x, width), (y, height)):
+        assert half.max() <= 1 and (np.abs(centre) + half).max() <= 1 + 1e-12
+        free = half < 0.95
+        assert kstest(centre[free] / (1 - half[free]) / 2 + 0.5, "uniform").pvalue > 1e-4
+    inside = (width < 1) & (height < 1)
+    area, ratio = (width * height)[inside], (width / height)[inside]
+    assert area.min() >= 0.35 and ratio.min() >= 3 / 4 and ratio.max() <= 4 / 3
+    small = area < 0.75  # no side is cut short, whatever the ratio
+    assert kstest((area[small] - 0.35) / 0.4, "uniform").pvalue > 1e-4
+    assert kstest(np.log(ratio[small]) / np.log(4 / 3) / 2 + 0.5, "uniform").pvalue > 1e-4
+
+
 # ------------------------------------------------------------------ what else must hold
 
 
@@ -197,7 +225,7 @@ def test_the_generator_alone_decides():
 
 def test_photos_of_one_batch_do_not_share_a_draw():
     same = photos(1).expand(64, 3, SIDE, SIDE)
-    for name in ("rotation", "color", "perspective"):
+    for name in ("rotation", "color", "perspective", "crop"):
         assert len({image.numpy().tobytes() for image in apply_one(name, same, generator(1))}) > 60, name
 
 
@@ -214,7 +242,7 @@ def test_none_changes_nothing_and_an_empty_batch_is_one():
 
 
 def test_policies_are_parsed_and_unknown_ones_named():
-    assert transforms_of("original") == TRANSFORMS and transforms_of("none") == ()
+    assert transforms_of("original") == TRANSFORMS[:5] and transforms_of("none") == ()
     assert transforms_of("flip+color") == ("flip", "color")
     for wrong in ("mixup", "flip+", "flip+mixup", ""):
         with pytest.raises(TaggingError, match=r"augmentation .* is unknown"):

@@ -358,3 +358,23 @@ def test_empty_parts_say_so():
         figures.channel_histograms(np.zeros((0, 4, 4, 3), dtype=np.uint8), np.arange(0)),
     ):
         png(figure)
+
+
+def test_a_page_holds_256_colours_of_a_figure_and_all_of_a_photo():
+    tints = np.random.default_rng(0).random((4, 40, 40, 3))
+    colourful = figures.augmentation_gallery({"original": tints})
+    plain = style.sheet("Without photos", 1)
+    plain.add_subplot().imshow(np.linspace(0, 1, 4000).reshape(50, 80), cmap="viridis", interpolation="bicubic")
+    shown = {}
+    for figure in (colourful, plain):
+        content, about = figure._repr_png_()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=style.SCREEN_DPI)
+        page, whole = (Image.open(io.BytesIO(each)).convert("RGB") for each in (content, buffer.getvalue()))
+        shown[about["photos"]] = len(page.getcolors(10**6))
+        assert page.size == whole.size
+        if figure is plain:
+            assert len(whole.getcolors(10**6)) > 256 and len(content) < 0.6 * len(buffer.getvalue())
+            far = np.abs(np.asarray(page, dtype=int) - np.asarray(whole)).max(-1)
+            assert np.quantile(far, 0.999) <= 12
+    assert shown[True] > 1000 and shown[False] <= 256

@@ -150,6 +150,7 @@ ROWS: tuple[Experiment, ...] = (
     _head("lite0_head", "EfficientNet-Lite0, head only", LITE0),
     _head("lite0_head_224", "EfficientNet-Lite0 at 224 px, head only", LITE0, side=224),
     _head("lite0_head_384", "EfficientNet-Lite0 at 384 px, head only", LITE0, side=384),
+    _head("lite2_head_224", "EfficientNet-Lite2 at 224 px, head only", LITE2, side=224, toy=False),
     _head("lite2_head_384", "EfficientNet-Lite2 at 384 px, head only", LITE2, side=384, toy=False),
     _head("mobilenetv1_head", "MobileNet-V1, head only", MOBILENET),
     _head(
@@ -238,6 +239,7 @@ ROWS: tuple[Experiment, ...] = (
         )
         for side in (224, 384)
     ),
+    _stage("lite2_stage_224", "EfficientNet-Lite2 at 224 px, last stage", LITE2, views=2, toy=False),
     _stage("lite2_stage_384", "EfficientNet-Lite2 at 384 px, last stage", LITE2, views=2, side=384, toy=False),
     _stage("densenet169_stage_384", "DenseNet-169 at 384 px, last stage", "densenet169", views=2, side=384, toy=False),
     MOBILENET_STAGE,

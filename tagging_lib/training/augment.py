@@ -1,7 +1,8 @@
-"""The original's augmentation, for a whole batch on the device, each photo with its own draw.
+"""The original's augmentation and random crops, for a whole batch on the device, each photo with its own draw.
 
-Five transforms, each applied to a photo with probability 0.5; greyscale and perspective then draw once more by their
-own probability. Flip, rotation and perspective become one homography and one resampling per photo, after the colours.
+The original's five transforms and the crop are each applied to a photo with probability 0.5; greyscale and perspective then
+draw once more by their own probability. Flip, rotation, perspective and crop become one homography and one resampling per
+photo, after the colours.
 The original flipped, turned, changed colours, and then changed the perspective, so two things differ: it resampled
 twice, which blurs a little more, and its contrast saw the black corners that the turn leaves.
 """
@@ -18,24 +19,27 @@ from torch.nn import functional as F
 from tagging_lib.errors import TaggingError
 
 ORIGINAL, NONE = "original", "none"  # policies; others are transforms joined by "+"
-TRANSFORMS = ("flip", "rotation", "color", "greyscale", "perspective")
+ORIGINAL_TRANSFORMS = ("flip", "rotation", "color", "greyscale", "perspective")
+TRANSFORMS = (*ORIGINAL_TRANSFORMS, "crop")
 APPLIED = 0.5  # probability of each transform
 WITHIN = {"greyscale": 0.1, "perspective": 0.5}  # and of the transform's own draw, once applied
 DEGREES = 10.0
 JITTER = 0.3  # brightness, contrast, saturation within 1 ± 0.3; hue within ± 0.3 of a turn
 DISTORTION = 0.5
+LEAST_AREA = 0.35  # of the photo that a crop keeps, before it is enlarged again
+STRETCH = 4 / 3  # most that a crop stretches one side against the other
 CPU_CHUNK = 16  # photos changed at a time on the CPU, so that what lies between two steps stays in its cache
 LUMA = (0.2989, 0.587, 0.114)  # ITU-R 601, as Pillow and torchvision
 
 
 def transforms_of(policy: str) -> tuple[str, ...]:
-    """Names of the transforms in a policy: `original` is all five, `none` is empty, others are joined by `+`.
+    """Names of the transforms in a policy: `original` is its five, `none` is empty, others are joined by `+`.
 
     Raises:
         TaggingError: an unknown transform.
     """
     if policy == ORIGINAL:
-        return TRANSFORMS
+        return ORIGINAL_TRANSFORMS
     if policy == NONE:
         return ()
     names = tuple(policy.split("+"))
@@ -53,7 +57,8 @@ def augment(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
 def augment_(images: Tensor, policy: str, generator: torch.Generator, part: slice = slice(None)) -> Tensor:
     """`augment` in place, for a batch that nobody else needs; photos outside of `part` have their draws and stay as they are."""
     names = transforms_of(policy)
-    draws = {name: torch.rand(len(images), generator=generator) for name in TRANSFORMS}
+    drawn = TRANSFORMS if "crop" in names else ORIGINAL_TRANSFORMS
+    draws = {name: torch.rand(len(images), generator=generator) for name in drawn}
     wanted = torch.zeros(len(images), dtype=torch.bool)
     wanted[part] = True
     chosen = {name: (draws[name] < APPLIED * WITHIN.get(name, 1.0)) & wanted for name in names}
@@ -69,9 +74,9 @@ def apply_one(name: str, images: Tensor, generator: torch.Generator) -> Tensor:
 def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator) -> Tensor:
     """The chosen transforms of each photo, in place. Every strength is drawn, wanted or not, so that draws never shift."""
     count, side, device = len(images), images.shape[-1], images.device
-    flip, rotation, perspective, color, grey = (
+    flip, rotation, perspective, color, grey, crop = (
         chosen.get(name, torch.zeros(count, dtype=torch.bool))
-        for name in ("flip", "rotation", "perspective", "color", "greyscale")
+        for name in ("flip", "rotation", "perspective", "color", "greyscale", "crop")
     )
     maps = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
     maps[flip, 0, 0] = -1
@@ -79,7 +84,8 @@ def _apply(images: Tensor, chosen: dict[str, Tensor], generator: torch.Generator
     maps[rotation] = maps[rotation] @ rotations(angles[rotation])
     maps[perspective] = maps[perspective] @ perspectives(corners[perspective], side)
     factors, order = draw_jitter(count, generator)
-    bent = rotation | perspective
+    maps[crop] = maps[crop] @ crops(draw_boxes(count, generator)[crop])
+    bent = rotation | perspective | crop
     size = CPU_CHUNK if device.type == "cpu" else max(1, count)
 
     def change(step: Callable[..., Tensor], rows: Tensor, *parameters: Tensor) -> None:
@@ -150,6 +156,28 @@ def perspectives(corners: Tensor, side: int) -> Tensor:
         equations[:, rows, 7] = -y * fixed[:, axis]
     solved = torch.linalg.solve(equations, right)
     return torch.cat([solved, torch.ones(len(corners), 1, dtype=torch.float64)], 1).reshape(-1, 3, 3)
+
+
+def draw_boxes(count: int, generator: torch.Generator) -> Tensor:
+    """What crops keep, as centre and half sides (x, y, half width, half height) in [-1, 1]², float64 (count, 4).
+
+    Area, and the logarithm of the sides' ratio, are uniform, and the box lies anywhere within the photo (Szegedy et al., CVPR
+    2015), but no side is longer than the photo's.
+    """
+    area, ratio, x, y = torch.rand(4, count, generator=generator, dtype=torch.float64)
+    area = LEAST_AREA + (1 - LEAST_AREA) * area
+    ratio = STRETCH ** (2 * ratio - 1)
+    half = torch.stack([(area * ratio).sqrt(), (area / ratio).sqrt()], 1).clamp_(max=1)
+    centre = (2 * torch.stack([x, y], 1) - 1) * (1 - half)
+    return torch.cat([centre, half], 1)
+
+
+def crops(boxes: Tensor) -> Tensor:
+    """Homographies (B, 3, 3) that enlarge each box (B, 4) of `draw_boxes` to the whole photo."""
+    maps = torch.zeros(len(boxes), 3, 3, dtype=torch.float64)
+    maps[:, :2, 2] = boxes[:, :2]
+    maps[:, 0, 0], maps[:, 1, 1], maps[:, 2, 2] = boxes[:, 2], boxes[:, 3], 1
+    return maps
 
 
 def warp(images: Tensor, maps: Tensor) -> Tensor:

@@ -144,6 +144,8 @@ class Sheet(Figure):
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png", dpi=SCREEN_DPI)
+        if not self.shows_photos:
+            buffer = smaller(buffer)
         width = round(self.get_figwidth() * CSS_PIXELS_PER_INCH)
         about = {"width": width, "alt": self.heading, "photos": self.shows_photos, "saved_as": self.saved_as}
         return buffer.getvalue(), about
@@ -158,6 +160,17 @@ class Sheet(Figure):
                 metadata["Date" if kind == "svg" else "CreationDate"] = None
             kwargs["metadata"] = metadata | (kwargs.get("metadata") or {})
             super().savefig(fname, **kwargs)
+
+
+def smaller(png: Path | io.BytesIO) -> io.BytesIO:
+    """A picture without photos as a PNG of 256 colours: a third of the bytes, and alike to the eye."""
+    from PIL import Image
+
+    reduced = io.BytesIO()
+    with Image.open(png) as picture:
+        told = {"dpi": picture.info["dpi"]} if "dpi" in picture.info else {}
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(reduced, format="PNG", optimize=True, **told)
+    return reduced
 
 
 def without_photos(file: Path) -> bool:
