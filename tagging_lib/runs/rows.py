@@ -129,9 +129,6 @@ MOBILENET_STAGE = _stage(
     "mobilenetv1_stage_224", "MobileNet-V1 at 224 px, last stage", MOBILENET, views=4, recipe=LONG_STAGE_RECIPE
 )
 DENSENET_STAGE = _stage("densenet169_stage_224", "DenseNet-169 at 224 px, last stage", "densenet169", views=2)
-DENSENET_WIDE_STAGE = _stage(
-    "densenet169_stage_288", "DenseNet-169 at 288 px, last stage", "densenet169", views=2, side=288, toy=False
-)
 
 ROWS: tuple[Experiment, ...] = (
     Experiment("constant", "Constant answer", "baselines", CONSTANT, trained=Trained.NONE),
@@ -248,7 +245,7 @@ ROWS: tuple[Experiment, ...] = (
     _stage("densenet169_stage_384", "DenseNet-169 at 384 px, last stage", "densenet169", views=2, side=384, toy=False),
     MOBILENET_STAGE,
     DENSENET_STAGE,
-    DENSENET_WIDE_STAGE,
+    _stage("densenet169_stage_288", "DenseNet-169 at 288 px, last stage", "densenet169", views=2, side=288, toy=False),
     _self_trained(MOBILENET_STAGE, DENSENET_STAGE),
     _self_trained(DENSENET_STAGE, DENSENET_STAGE, MOBILENET_STAGE),
     *(
