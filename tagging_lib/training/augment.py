@@ -57,6 +57,7 @@ def augment(images: Tensor, policy: str, generator: torch.Generator) -> Tensor:
 def augment_(images: Tensor, policy: str, generator: torch.Generator, part: slice = slice(None)) -> Tensor:
     """`augment` in place, for a batch that nobody else needs; photos outside of `part` have their draws and stay as they are."""
     names = transforms_of(policy)
+    # The crop came later: policies without it draw as they did, so that rows trained before stay what they were.
     drawn = TRANSFORMS if "crop" in names else ORIGINAL_TRANSFORMS
     draws = {name: torch.rand(len(images), generator=generator) for name in drawn}
     wanted = torch.zeros(len(images), dtype=torch.bool)
