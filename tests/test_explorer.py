@@ -17,6 +17,7 @@ from tagging_lib.data.corpus import Corpus
 from tagging_lib.errors import TaggingError
 from tagging_lib.evaluation import errors, thresholds
 from tagging_lib.report.explorer import page as explorer
+from tagging_lib.runs import kept
 from tagging_lib.study.opening import open_study
 from tagging_lib.workflow import publish
 from tests.conftest import trained_row
@@ -78,6 +79,11 @@ def data_of(html):
     return json.loads(explorer.blocks(html)["study"])
 
 
+def stored_probabilities(row):
+    kind = {"float16": "<f2", "float32": "<f4", "float64": "<f8"}[row["type"]]
+    return np.frombuffer(base64.b64decode(row["probabilities"]), dtype=kind).reshape(N, L)
+
+
 # ------------------------------------------------------------------ without a browser
 
 
@@ -89,8 +95,7 @@ def test_the_data_in_the_page_are_those_that_went_in(html, corpus, indices, rows
     truth = corpus.targets[indices]
     np.testing.assert_array_equal(np.unpackbits(packed, count=N * L).reshape(N, L), truth)
     for row, stored in zip(rows, data["rows"], strict=True):
-        kind = {"float32": "<f4", "float64": "<f8"}[stored["type"]]
-        values = np.frombuffer(base64.b64decode(stored["probabilities"]), dtype=kind).reshape(N, L)
+        values = stored_probabilities(stored)
         np.testing.assert_array_equal(values, row.probabilities)
         # A browser compares 64-bit numbers.
         given = values.astype(np.float64) >= np.array(stored["thresholds"])
@@ -120,10 +125,18 @@ def test_nothing_of_a_corpus_becomes_markup_and_nothing_foreign_may_run(html):
     assert not re.search(r"https?://|src=|url\(|@import|innerHTML", outside.replace("src: this.images", ""))
 
 
-def test_without_photos_the_numbers_stay_and_no_picture_does(html):
+def test_without_photos_the_numbers_stay_in_half_precision_and_no_picture_does(html):
     bare = explorer.to_html(explorer.blocks(html), photos=False)
-    assert data_of(bare) == data_of(html) and explorer.blocks(bare)["photos"] == ""
-    assert len(html) - len(bare) == len(explorer.blocks(html)["photos"]) > 0
+    assert explorer.blocks(bare)["photos"] == "" < explorer.blocks(html)["photos"]
+    exact, half = data_of(html), data_of(bare)
+    assert {**exact, "rows": None} == {**half, "rows": None}
+    for before, after in zip(exact["rows"], half["rows"], strict=True):
+        wanted, values = (stored_probabilities(row) for row in (before, after))
+        assert after["type"] == {"float32": "float16", "float64": "float64"}[before["type"]]
+        np.testing.assert_allclose(values, wanted, rtol=2e-3, atol=1e-7)
+        limits = np.array(after["thresholds"])
+        np.testing.assert_array_equal(values.astype(np.float64) >= limits, wanted.astype(np.float64) >= limits)
+    assert explorer.to_html(explorer.blocks(bare), photos=False) == bare, "publishing a page again changes nothing"
     assert explorer.to_html(explorer.blocks(html)) == html, "rendering a page again changes nothing"
     with pytest.raises(TaggingError, match="06_error_analysis"):
         explorer.blocks("<p>another page")
@@ -413,6 +426,23 @@ def test_numbers_that_need_all_their_digits_are_exported_whole(chromium, tmp_pat
     tab.choose("#sort", "number")
     table = exported(tab)
     np.testing.assert_array_equal(table[["r: a", "r: b"]].to_numpy().astype(np.float32), values)
+    tab.close()
+
+
+def test_half_precision_is_read_as_it_was_written(chromium, tmp_path):
+    small = made_corpus(50, ("a", "b"))
+    values = (np.random.default_rng(6).random((50, 2)) ** 9).astype(np.float32)
+    values[:3] = [[0, 1], [2**-24, 2**-15], [0.5, 0.35]]  # both ends, numbers below the normal ones, one on its threshold
+    rows = [explorer.Answers("r", "r", values, 0.35)]
+    blocks = explorer.blocks(explorer.write(small, np.arange(50), rows))
+    path = tmp_path / "p.html"
+    path.write_text(explorer.to_html(blocks, photos=False), encoding="utf-8")
+    tab = chromium.tab(path.as_uri())
+    tab.choose("#sort", "number")
+    table = exported(tab)
+    np.testing.assert_array_equal(table[["r: a", "r: b"]].to_numpy().astype(np.float32), kept.halved(values).astype(np.float32))
+    given = [";".join(np.array(["a", "b"])[answer]) for answer in values >= np.float32(0.35)]
+    assert table["r: given"].tolist() == given
     tab.close()
 
 

@@ -24,7 +24,14 @@ function decodeBits(base64, count) {
 
 function decodeFloats(base64, type) {
   const { buffer } = decodeBytes(base64);
+  if (type === "float16") return Float32Array.from(new Uint16Array(buffer), fromHalf);
   return type === "float64" ? new Float64Array(buffer) : new Float32Array(buffer);
+}
+
+// The number in [0, 1] with these 16 bits of IEEE 754's half precision.
+function fromHalf(bits) {
+  const exponent = bits >> 10, fraction = bits & 1023;
+  return exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
 }
 
 // One row's answer to every photo. Without a row (`row` is null) nothing is given and there are no probabilities.
@@ -33,7 +40,7 @@ class Answer {
     const { size, width, truth } = study;
     this.row = row;
     this.width = width;
-    this.single = row !== null && row.type === "float32";
+    this.single = row !== null && row.type !== "float64";
     this.probabilities = row === null ? null : decodeFloats(row.probabilities, row.type);
     this.outcomes = new Uint8Array(size * width);
     this.unlabelled = new Uint8Array(size);

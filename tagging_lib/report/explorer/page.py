@@ -8,6 +8,7 @@ screen of photos sorted by an error lies scattered over all the sheets, and all 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -29,6 +30,7 @@ from tagging_lib.errors import TaggingError
 from tagging_lib.report import embedding
 from tagging_lib.report.embedding import base64_of, json_of
 from tagging_lib.report.figures import style
+from tagging_lib.runs import kept
 from tagging_lib.runs.result import Result
 from tagging_lib.study.study import Study
 
@@ -44,7 +46,7 @@ MOST_NUMBER_BYTES = 16_000_000
 ENCODINGS = ((128, 80), (128, 60), (96, 60), (64, 60))  # side in pixels, WebP quality
 SAMPLED = 100  # photos encoded to foretell the size of all
 BLOCK = '<script type="{type}" id="{id}">{text}</script>'
-MOST_ROWS = 8  # each adds 300 kB for 4,000 photos of 14 labels
+MOST_ROWS = 6  # each adds 300 kB for 4,000 photos of 14 labels, half of it to a page without photos
 BLOCKS = {"study": "application/json", "photos": "text/plain"}
 
 
@@ -153,7 +155,8 @@ def write(
 def to_html(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool = True, original: bool = False) -> str:
     """The HTML around a page's data; `pages` are the report's other pages, for the links on top.
 
-    The data of a page written before (`blocks`) come back in today's form, with `photos=False` without the photos.
+    The data of a page written before (`blocks`) come back in today's form. With `photos=False`, for publishing, they come
+    without the photos, and single precision becomes half, as in the answers that a report carries.
     """
     from markupsafe import Markup
 
@@ -161,7 +164,7 @@ def to_html(blocks: dict[str, str], pages: Sequence[Any] = (), *, photos: bool =
 
     style_sheet = "".join(path.read_text(encoding="utf-8") for path in (templates.STYLE_SHEET, HERE / "explorer.css"))
     script = "".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    texts = {"study": blocks["study"], "photos": blocks["photos"] if photos else ""}
+    texts = blocks if photos else {"study": _in_halves(blocks["study"]), "photos": ""}
     data = {id: Markup(BLOCK.format(type=kind, id=id, text=texts[id])) for id, kind in BLOCKS.items()}
     return (
         templates.environment()
@@ -243,6 +246,18 @@ def _row(row: Answers, shape: tuple[int, int]) -> dict[str, Any]:
         "type": stored.name,
         "probabilities": base64_of(np.ascontiguousarray(probabilities, dtype=stored).tobytes()),
     }
+
+
+def _in_halves(text: str) -> str:
+    """The data of a page with float32 probabilities as float16, wherever that leaves the row's answers as they are."""
+    study = json.loads(text)
+    for row in study["rows"]:
+        if row["type"] == "float32":
+            exact = np.frombuffer(base64.b64decode(row["probabilities"]), dtype="<f4").reshape(-1, len(study["labels"]))
+            half = kept.halved(exact.astype(np.float32))
+            if np.array_equal(exact >= row["thresholds"], half.astype(np.float32) >= row["thresholds"]):
+                row |= {"type": "float16", "probabilities": base64_of(half.astype("<f2").tobytes())}
+    return json_of(study)
 
 
 def _encoded(pixels: np.ndarray, indices: np.ndarray, room: int) -> list[str]:
