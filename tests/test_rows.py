@@ -85,6 +85,16 @@ def test_pairs_of_depths_are_one_network_at_one_size_of_which_more_is_trained():
     assert not any("pos_weight" in name or "pseudo" in name for pair in rows.DEPTHS for name in pair)
 
 
+def test_sizes_pair_a_row_with_the_same_one_on_the_next_smaller_photos():
+    assert ("densenet169_stage_288", "densenet169_stage_224") in rows.SIZES
+    assert ("densenet169_stage_384", "densenet169_stage_288") in rows.SIZES
+    for larger, smaller in (map(rows.find, pair) for pair in rows.SIZES):
+        assert larger.side > smaller.side
+        assert (larger.network, larger.trained) == (smaller.network, smaller.trained)
+        between = [row.side for row in rows.ROWS if (row.network, row.trained) == (larger.network, larger.trained)]
+        assert not any(smaller.side < side < larger.side for side in between)
+
+
 def test_the_recommended_row_fits_the_photos_and_the_weights_at_hand():
     def lite0_alone(row):
         return row.network == rows.LITE0

@@ -284,21 +284,20 @@ ABLATIONS = (
 ABLATED_ROWS = [name for name, _ in ABLATIONS]
 
 
-def _depths() -> tuple[tuple[str, str], ...]:
-    """Pairs of transfer rows with the same network at the same size: one, and the one of which less was trained."""
-    first: dict[tuple[str, int], dict[Trained, str]] = {}
+def _steps(same: Callable[[Experiment], object], order: Callable[[Experiment], int]) -> tuple[tuple[str, str], ...]:
+    """Pairs of transfer rows that agree in `same`: one, and the next below it in `order`."""
+    alike: dict[object, dict[int, str]] = {}
     for row in ROWS:
         if row.group == "transfer" and not isinstance(row, SelfTrained):
-            first.setdefault((row.network, row.side), {}).setdefault(row.trained, row.name)
-    deepest_first = (Trained.ALL, Trained.LAST_TWO_STAGES, Trained.LAST_STAGE, Trained.HEAD)
-    ordered = [[depths[part] for part in deepest_first if part in depths] for depths in first.values()]
-    return tuple(pair for names in ordered for pair in pairwise(names))
+            alike.setdefault(same(row), {}).setdefault(order(row), row.name)
+    return tuple(pair for found in alike.values() for pair in pairwise(found[place] for place in sorted(found, reverse=True)))
 
 
 # Best first. Framing was chosen on validation: on street fashion photos of 550×830 px Lite2 at 384 px has 0.612 micro-F1
 # with whole photos, 0.610 padded, 0.592 cropped (mean of splits 42–44).
 RECOMMENDED = ("lite2_head_384", "lite0_head_384", "lite0_head_224")
-DEPTHS = _depths()
+DEPTHS = _steps(lambda row: (row.network, row.side), lambda row: -list(Trained).index(row.trained))  # more of it trained
+SIZES = _steps(lambda row: (row.network, row.trained), lambda row: row.side)  # the same trained on larger photos
 BY_NAME = {row.name: row for row in ROWS}
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
 
