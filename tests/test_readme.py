@@ -60,6 +60,10 @@ def test_means_over_splits_and_ensembles_follow_where_the_report_has_them(report
     (mean,) = [line for line in text.splitlines() if line.startswith("| Mean")]
     assert "0.801 \\[0.790, 0.812\\]" in mean and "-0.008 \\[-0.012, -0.003\\]" in mean and "0.005" in mean
     assert "worse" in mean and "Weak; A \\| B (×2)" in mean
+    on_splits = {"ensemble": "Mean"} | {name: values[0] for name, values in splits.items() if name != "row"}
+    pd.DataFrame([on_splits]).to_csv(report / "tables" / "03_ensembles_over_splits.csv", index=False)
+    lines = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in readme.results(report).splitlines()]
+    assert ["Mean", "42, 43", "0.797 ± 0.004", "0.699 ± 0.012"] in lines
     pd.DataFrame(columns=list(splits)).to_csv(report / "tables" / "03_splits.csv", index=False)
     assert "over splits" not in readme.results(report), "an empty table is none"
 

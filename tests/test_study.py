@@ -20,7 +20,7 @@ from tagging_lib.runs import key as keys
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
 from tagging_lib.runs.original import LABELS
-from tagging_lib.study import chosen, compare, final, opening, profiles, rehearsal
+from tagging_lib.study import chosen, compare, ensembles, final, opening, profiles, rehearsal
 from tagging_lib.study.finishing import Finish
 from tagging_lib.study.opening import open_study
 from tagging_lib.training.recipe import HEAD_RECIPE
@@ -176,6 +176,23 @@ def test_pairs_of_rows_are_compared_on_every_split_where_both_are_finished(opene
     assert table.difference[0] == pytest.approx(np.mean(gained)) and table.sd[0] == pytest.approx(np.std(gained, ddof=1))
     assert (table.lowest_difference[0], table.highest_difference[0]) == (min(gained), max(gained))
     assert compare.differences_over_splits(opened, [("ffn1", "vgg16")]).empty, "vgg16 is finished nowhere"
+
+
+def test_ensembles_are_joined_anew_on_every_split_from_the_rows_that_all_of_them_have(opened, monkeypatch):
+    opened.run(["ffn1", "ffn2", "cnn"])
+    names = ["ffn1", "ffn2", "cnn", "vgg16"]
+    assert ensembles.over_splits(opened, names).empty, "one split"
+    other = opened.on_split(44)
+    other.run(["ffn1", "ffn2"])
+    monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("a row was run"))
+    table = ensembles.over_splits(opened, names)
+    each = [ensembles.join(study, [trained_row(study, name) for name in ("ffn1", "ffn2")]) for study in (opened, other)]
+    assert table.row.tolist() == each[0].ensemble.tolist() and set(table.seeds) == {"42, 44"}
+    for score in ("micro", "macro"):
+        both = np.array([joined[f"{score}_f1"] for joined in each])
+        np.testing.assert_allclose(table[f"{score}_f1"], both.mean(axis=0))
+        np.testing.assert_allclose(table[f"{score}_sd"], both.std(axis=0, ddof=1))
+    assert ensembles.over_splits(opened, ["ffn1", "vgg16"]).empty, "one row"
 
 
 @pytest.fixture

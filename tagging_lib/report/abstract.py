@@ -56,10 +56,7 @@ def _best(found: Summary) -> str:
     if best is None:
         return "No row is finished that is more than a rehearsal with random weights, so there is nothing to report yet."
     said = f"{escape_markdown(best.title)} is best on validation and reaches {_score(best)} on the test photos"
-    over = found.splits[found.splits.row == best.title]
-    if len(over):
-        mean = over.iloc[0]
-        said += f" ({spread(mean.micro_f1, mean.micro_sd)} over the splits of seeds {mean.seeds})"
+    said += _over_splits(found, best.title)
     if constant is not None:
         said += f", against {_score(constant)} of a constant answer"
     joined = summary.best_ensemble(found.ensembles)
@@ -69,10 +66,18 @@ def _best(found: Summary) -> str:
             joined.verdict, "no significant difference"
         )
         said += (
-            f"; the ensemble that is best there ({escape_markdown(joined.ensemble).lower()}) reaches {_score(joined)}, "
+            f"; the ensemble that is best there ({escape_markdown(joined.ensemble).lower()}) reaches {_score(joined)}"
+            f"{_over_splits(found, joined.ensemble)}, "
             f"{gain} against the best of its candidates ({verdict}, {_p(joined.p_holm)})"
         )
     return said + "."
+
+
+def _over_splits(found: Summary, row: str) -> str:
+    """Mean and spread over splits, of a row by its title or of an ensemble; nothing where it has one split."""
+    over = found.splits[found.splits.row == row]
+    told = [f" ({spread(line.micro_f1, line.micro_sd)} over the splits of seeds {line.seeds})" for line in over.itertuples()]
+    return told[0] if told else ""
 
 
 def _steps(found: Summary) -> str:

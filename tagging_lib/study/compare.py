@@ -5,7 +5,7 @@ Nothing here trains: what is not finished is not in a table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -158,17 +158,19 @@ def over_splits(study: Study, names: Sequence[str] | None = None) -> pd.DataFram
     ROW --seed SEED` makes such results. Columns: title, seeds, micro_f1 with its sd, its lowest and highest value,
     macro_f1 with its sd. Without such rows the table is empty.
     """
-    finished = _on_splits(study, names)
+    finished = {seeded.seed: results for seeded, results in on_splits(study, names)}
     lines = []
     for name, first in finished[study.seed].items():
         found = {seed: results[name].score("test") for seed, results in finished.items() if name in results}
-        if len(found) < 2 or first.experiment.is_constant:
-            continue
-        micro, macro = ([score[average] for score in found.values()] for average in ("micro_f1", "macro_f1"))
-        (micro_mean, micro_sd), (macro_mean, macro_sd) = uncertainty.over_seeds(micro), uncertainty.over_seeds(macro)
-        seeds = ", ".join(map(str, found))
-        lines.append([first.title, seeds, micro_mean, micro_sd, min(micro), max(micro), macro_mean, macro_sd])
+        if len(found) > 1 and not first.experiment.is_constant:
+            lines.append([first.title, *spread(found)])
     return pd.DataFrame(lines, columns=SPLITS).sort_values("micro_f1", ascending=False, ignore_index=True)
+
+
+def spread(scores: Mapping[int, Mapping[str, float]]) -> list[Any]:
+    """The columns of `SPLITS` behind the first, from the scores (`micro_f1`, `macro_f1`) on the split of each seed."""
+    micro, macro = ([score[average] for score in scores.values()] for average in ("micro_f1", "macro_f1"))
+    return [", ".join(map(str, scores)), *uncertainty.over_seeds(micro), min(micro), max(micro), *uncertainty.over_seeds(macro)]
 
 
 def differences_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
@@ -177,7 +179,7 @@ def differences_over_splits(study: Study, pairs: Sequence[tuple[str, str]]) -> p
     Columns: titles of both rows, seeds, mean difference, its standard deviation, lowest and highest one. No p-value: the
     splits divide the same photos, so that their differences are not independent. Without such pairs the table is empty.
     """
-    finished = _on_splits(study, _names(pairs))
+    finished = {seeded.seed: results for seeded, results in on_splits(study, _names(pairs))}
     lines = []
     for first, second in pairs:
         both = {seed: (rows[first], rows[second]) for seed, rows in finished.items() if first in rows and second in rows}
@@ -193,12 +195,12 @@ def _names(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return list(dict.fromkeys(name for pair in pairs for name in pair))
 
 
-def _on_splits(study: Study, names: Sequence[str] | None) -> dict[int, dict[str, Result]]:
-    """By seed and row what is finished on the study's own split and on those of the seeds after it, each split once.
+def on_splits(study: Study, names: Sequence[str] | None = None) -> list[tuple[Study, dict[str, Result]]]:
+    """The study, and the same on the splits of the seeds after its own, each split once, with the finished rows by name.
 
     Of a corpus that gives all three parts every seed has the same.
     """
     studies = [study, *(study.on_split(study.seed + step) for step in range(1, OTHER_SPLITS + 1))]
     first = {seeded.split.fingerprint: seeded for seeded in reversed(studies)}
     apart = [seeded for seeded in studies if first[seeded.split.fingerprint] is seeded]
-    return {seeded.seed: {result.name: result for result in seeded.finished(names)} for seeded in apart}
+    return [(seeded, {result.name: result for result in seeded.finished(names)}) for seeded in apart]

@@ -72,3 +72,18 @@ def join(study: Study, results: Sequence[Result]) -> pd.DataFrame:
         compared = [test[column] for column in ("difference", "low", "high", "p", "p_holm", "verdict")]
         lines.append([name, titles, threshold, on_validation, score["micro_f1"], *interval, score["macro_f1"], *compared])
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def over_splits(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    """`join` on each split of the corpus where any of these rows is finished; the columns of `compare.over_splits`.
+
+    Of the rows those are taken that are finished on all of these splits; members, weights and threshold are chosen on the
+    validation part of each. With fewer than two splits or rows the table is empty.
+    """
+    finished = [(seeded, found) for seeded, found in compare.on_splits(study, names) if found]
+    shared = [name for name in names if all(name in found for _, found in finished)]
+    scores: dict[str, dict[int, pd.Series]] = {}
+    for seeded, found in finished if len(finished) > 1 else []:
+        for _, line in join(seeded, [found[name] for name in shared]).iterrows():
+            scores.setdefault(line.ensemble, {})[seeded.seed] = line
+    return pd.DataFrame([[name, *compare.spread(by_seed)] for name, by_seed in scores.items()], columns=compare.SPLITS)

@@ -41,7 +41,7 @@ class Summary:
             column `members` of an ensemble.
         ensembles: `ensembles.join` of rows that are no rehearsals.
         changes: `compare.differences` of rows with one thing changed, the change's name in `change`; rehearsals left out.
-        splits: `compare.over_splits`.
+        splits: `compare.over_splits`, then `ensembles.over_splits`.
         reproduced: rows of the original that ran here: row, title, reported, micro_f1, low, high; empty on another corpus.
         facts: `describe.facts`, and `toy`, `rows` (of the study), `finished`, `rehearsals`, `trainings`.
     """
@@ -74,7 +74,12 @@ def find(study: Study) -> Summary:
         every_row=_every_row(headline, joined),
         ensembles=joined,
         changes=_changes(study, telling),
-        splits=compare.over_splits(study, [result.name for result in telling]),
+        splits=pd.concat(
+            [
+                compare.over_splits(study, [result.name for result in telling]),
+                ensembles.over_splits(study, [result.name for result in telling if result.experiment.group == "transfer"]),
+            ]
+        ),
         reproduced=_reproduced(telling, headline, ours),
         facts=facts,
     )
