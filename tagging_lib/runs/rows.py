@@ -241,11 +241,13 @@ ROWS: tuple[Experiment, ...] = (
         for side in (224, 384)
     ),
     _stage("lite2_stage_224", "EfficientNet-Lite2 at 224 px, last stage", LITE2, views=2, toy=False),
-    _stage("lite2_stage_384", "EfficientNet-Lite2 at 384 px, last stage", LITE2, views=2, side=384, toy=False),
-    _stage("densenet169_stage_384", "DenseNet-169 at 384 px, last stage", "densenet169", views=2, side=384, toy=False),
+    *(
+        _stage(f"{name}_stage_{side}", f"{title} at {side} px, last stage", network, views=2, side=side, toy=False)
+        for side in (288, 384)
+        for name, title, network in (("lite2", "EfficientNet-Lite2", LITE2), ("densenet169", "DenseNet-169", "densenet169"))
+    ),
     MOBILENET_STAGE,
     DENSENET_STAGE,
-    _stage("densenet169_stage_288", "DenseNet-169 at 288 px, last stage", "densenet169", views=2, side=288, toy=False),
     _self_trained(MOBILENET_STAGE, DENSENET_STAGE),
     _self_trained(DENSENET_STAGE, DENSENET_STAGE, MOBILENET_STAGE),
     *(
