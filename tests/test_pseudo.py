@@ -12,7 +12,7 @@ import torch
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.preprocessing import IMAGENET
-from tagging_lib.runs import pseudo, rows, trainer
+from tagging_lib.runs import pseudo, quick, rows, trainer
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
 from tagging_lib.study import chosen, final, profiles, study
@@ -145,8 +145,8 @@ def test_its_key_hangs_on_teachers_and_photos_and_no_other_rows_does(opened, tmp
 def test_another_seed_is_another_training_of_its_teachers_too(row):
     moved = row.with_seed(7)
     assert moved.recipe.seed == 7 and [teacher.recipe.seed for teacher in moved.teachers] == [7]
-    toy = rows.quick(moved)
-    assert [teacher.side for teacher in toy.teachers] == [rows.QUICK_SIDE] and toy.teachers[0] == rows.quick(moved.teachers[0])
+    toy = quick.scaled(moved)
+    assert [teacher.side for teacher in toy.teachers] == [quick.SIDE] and toy.teachers[0] == quick.scaled(moved.teachers[0])
 
 
 def test_without_unlabelled_photos_it_is_left_out_with_the_remedy(opened, monkeypatch):

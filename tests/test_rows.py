@@ -4,7 +4,7 @@ import pytest
 
 from tagging_lib.errors import TaggingError
 from tagging_lib.models import weights
-from tagging_lib.runs import rows
+from tagging_lib.runs import quick, rows
 from tagging_lib.runs.original import ORIGINAL
 
 REPORTED = {
@@ -53,15 +53,15 @@ def test_any_timm_network_is_a_row_and_a_wrong_name_is_an_error():
 
 
 def test_quick_rows_have_the_weights_that_come_with_the_installation_and_rehearse_the_others():
-    kept = {row.name for row in map(rows.quick, rows.ROWS) if row.weights == "imagenet"}
+    kept = {row.name for row in map(quick.scaled, rows.ROWS) if row.weights == "imagenet"}
     assert {"lite0_head", "lite0_head_224"} <= kept
     for row in rows.ROWS:
-        toy = rows.quick(row)
+        toy = quick.scaled(row)
         assert toy.recipe.for_photos(60).epochs == toy.recipe.epochs, "a toy learns for as long as it says"
         assert (toy.name in kept) == (row.trained == "head" and weights.find_installed(row.network) is not None)
         assert toy.rehearsal == ("rehearsal" in toy.title) == (row.weights == "imagenet" and toy.name not in kept)
-        assert (toy.side == rows.QUICK_SIDE) == (toy.name not in kept and not row.is_constant)
-    assert rows.quick(rows.find("vgg16")).recipe.epochs == rows.QUICK_DEEP_EPOCHS < rows.QUICK_HEAD_EPOCHS
+        assert (toy.side == quick.SIDE) == (toy.name not in kept and not row.is_constant)
+    assert quick.scaled(rows.find("vgg16")).recipe.epochs == quick.DEEP_EPOCHS < quick.HEAD_EPOCHS
 
 
 @pytest.mark.parametrize(("changed", "base"), [pair for pair in rows.ABLATIONS if not pair[0].endswith("_pseudo")])

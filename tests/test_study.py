@@ -15,7 +15,7 @@ from tagging_lib.data import splits
 from tagging_lib.errors import TaggingError, WeightsUnavailable
 from tagging_lib.inference import folder
 from tagging_lib.models import preprocessing, zoo
-from tagging_lib.runs import kept, original, rows, trainer
+from tagging_lib.runs import kept, original, quick, rows, trainer
 from tagging_lib.runs import key as keys
 from tagging_lib.runs import run as runs
 from tagging_lib.runs.key import key
@@ -36,7 +36,7 @@ def opened(tiny_corpus, tmp_path, monkeypatch):
 def test_ffn_learns_the_tiny_corpus_and_the_result_is_found_again(opened, monkeypatch):
     result = trained_row(opened, "ffn1")
     assert result.probabilities("test").shape == opened.truth("test").shape
-    assert len(result.history) == rows.QUICK_EPOCHS["baselines"]
+    assert len(result.history) == quick.EPOCHS["baselines"]
     again = open_study(CORPUS=str(opened.corpus.root), PROFILE="quick", DEVICE="cpu")
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("the row ran a second time"))
     second = trained_row(again, "ffn1")
@@ -98,7 +98,7 @@ def test_head_rows_train_on_features_and_leave_the_backbone_alone(opened):
 
 
 def test_a_head_that_learns_first_is_the_head_that_learns_alone(opened, float32):
-    alone = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, recipe=HEAD_RECIPE)
+    alone = dataclasses.replace(quick.scaled(rows.find("resnet34_head")), side=32, recipe=HEAD_RECIPE)
     still = dataclasses.replace(HEAD_RECIPE, epochs=1, learning_rate=1e-12, batch_size=16, weight_decay=0.0)
     first = dataclasses.replace(still, head_epochs=HEAD_RECIPE.epochs)
     learnt, after, untold = (
@@ -114,7 +114,7 @@ def test_a_head_that_learns_first_is_the_head_that_learns_alone(opened, float32)
 def test_another_split_reads_the_same_plain_features_and_augments_its_own_training_photos(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = dataclasses.replace(HEAD_RECIPE, augmentation="flip", epochs=1, batch_size=16)
-    row = dataclasses.replace(rows.quick(rows.find("resnet34_head")), side=32, views=2, recipe=recipe)
+    row = dataclasses.replace(quick.scaled(rows.find("resnet34_head")), side=32, views=2, recipe=recipe)
     # As with pretrained weights, which bring their own: without them channel statistics are those of the training part.
     monkeypatch.setattr(trainer, "corpus_preprocessing", lambda _: preprocessing.IMAGENET)
 

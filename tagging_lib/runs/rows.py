@@ -12,11 +12,10 @@ from typing import Any
 
 from tagging_lib.data.decoding import Framing
 from tagging_lib.errors import TaggingError
-from tagging_lib.models import joined, weights
+from tagging_lib.models import joined
 from tagging_lib.models.baselines import CONSTANT
 from tagging_lib.models.tagger import STAGES, Trained
-from tagging_lib.models.zoo import VGGS
-from tagging_lib.runs.experiment import IMAGENET, NONE, Experiment, SelfTrained
+from tagging_lib.runs.experiment import IMAGENET, Experiment, SelfTrained
 from tagging_lib.training import augment
 from tagging_lib.training.recipe import HEAD_RECIPE, Recipe
 
@@ -158,7 +157,7 @@ ROWS: tuple[Experiment, ...] = (
         "mobilenetv1_head_pos_weight",
         "MobileNet-V1, head only, weighted positives",
         MOBILENET,
-        recipe=dataclasses.replace(HEAD_RECIPE, pos_weight=True, monitor_threshold=0.75),
+        recipe=CHANGED_HEADS["pos_weight"][1],
     ),
     _head("mobilenetv1_head_224", "MobileNet-V1 at 224 px, head only", MOBILENET, side=224),
     _fine_tune(
@@ -303,12 +302,6 @@ SIZES = _steps(lambda row: (row.network, row.trained), lambda row: row.side)  # 
 BY_NAME = {row.name: row for row in ROWS}
 GROUPS = tuple(dict.fromkeys(row.group for row in ROWS))
 
-# What `quick` changes in every row, so that all of them run in minutes on two cores. Each page of the report says so.
-QUICK_SIDE = 64
-QUICK_EPOCHS = {"baselines": 5}
-QUICK_DEEP_EPOCHS = 1
-QUICK_HEAD_EPOCHS = 10
-
 
 def recommended(native_side: int, at_hand: Callable[[Experiment], bool]) -> Experiment:
     """The best row that takes minutes on two cores, for photos of that side in px and weights that need no download."""
@@ -327,24 +320,3 @@ def find(name: str) -> Experiment:
     if name.startswith("timm:"):
         return _fine_tune(name.replace("timm:", "timm_").replace("/", "_"), name, name)
     raise TaggingError(f"no row is called {name!r}: choose one of {', '.join(BY_NAME)}, or timm:<network>")
-
-
-def quick(row: Experiment) -> Experiment:
-    """The row at toy scale: a few epochs, 64 px, and random weights where the row asks for pretrained ones.
-
-    A head on a network whose weights come with the installation keeps both, weights and size.
-    """
-    if row.is_constant:
-        return row
-    heads = row.trained == Trained.HEAD
-    # VGG's head has 111 million weights: an epoch of it takes as long as one of a whole ResNet.
-    epochs = QUICK_HEAD_EPOCHS if heads and row.network not in VGGS else QUICK_EPOCHS.get(row.group, QUICK_DEEP_EPOCHS)
-    recipe = dataclasses.replace(row.recipe, epochs=epochs, batch_size=32, least_steps=0)
-    if heads and all(weights.find_installed(network) is not None for network in joined.names(row.network)):
-        return dataclasses.replace(row, recipe=recipe)
-    rehearsal = row.weights != NONE
-    title = f"{row.title} (rehearsal)" if rehearsal else row.title
-    views = max(1, row.views) if heads else 0
-    more: dict[str, Any] = {"teachers": tuple(map(quick, row.teachers))} if isinstance(row, SelfTrained) else {}
-    more |= {"title": title, "side": QUICK_SIDE, "views": views, "recipe": recipe, "rehearsal": rehearsal}
-    return dataclasses.replace(row, weights=NONE, **more)

@@ -9,7 +9,7 @@ from tagging_lib.data.corpus import SAMPLE
 from tagging_lib.data.pixels import SIDE
 from tagging_lib.errors import TaggingError
 from tagging_lib.models.device import kind_of
-from tagging_lib.runs import rows
+from tagging_lib.runs import quick
 from tagging_lib.runs.experiment import NONE, Experiment, SelfTrained
 from tagging_lib.runs.original import ORIGINAL, has_its_labels
 from tagging_lib.runs.run import is_finished
@@ -51,7 +51,7 @@ class Profile:
 
     def scaled(self, experiment: Experiment) -> Experiment:
         """The row as this profile runs it."""
-        return rows.quick(experiment) if self.toy else experiment
+        return quick.scaled(experiment) if self.toy else experiment
 
     def refusal(self, experiment: Experiment, setting: Setting) -> LeftOut | None:
         """Why the row is left out, or None for one that runs, or need not run because it is finished."""
