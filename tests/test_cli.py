@@ -31,6 +31,27 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(tmp_path):
     assert len(shown.stderr.strip().splitlines()) == 1 and "nowhere" in shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("photos", "rule", "told"),
+    [
+        (8, "given", "does not say which photos train and which test"),
+        (3, "random", "has 3 photos: a split needs at least 5"),
+        (8, "random", ""),
+    ],
+)
+def test_check_tells_where_the_split_would_stop_the_study(tmp_path, photos, rule, told):
+    from PIL import Image
+
+    lines = ["photo,labels"]
+    for number in range(photos):
+        Image.new("RGB", (16, 16), (31 * number, 0, 90)).save(tmp_path / f"{number}.png")
+        lines.append(f"{number}.png,{'sea' if number % 2 else 'sun'}")
+    (tmp_path / "photos.csv").write_text("\n".join(lines))
+    shown = tagging("check", tmp_path, "--split", rule, "--data", tmp_path / "data")
+    assert shown.returncode == (1 if told else 0)
+    assert f"error: --split: {tmp_path.name} {told}" in shown.stdout if told else "error" not in shown.stdout
+
+
 def test_score_prints_what_scikit_learn_computes(tmp_path):
     from sklearn.metrics import f1_score
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,11 +61,17 @@ def check(
     skip_broken: SkipBroken = False,
 ) -> None:
     """Say how a corpus is read, and list every problem; exits 1 where labels would be wrong or the study would stop."""
+    from tagging_lib.data import splits
     from tagging_lib.data.corpus import inspect
-    from tagging_lib.data.readers.reading import options_of
+    from tagging_lib.data.readers.reading import Problem, options_of
 
     asked = options_of(reading(layout, separator, relabel, min_photos, read, corrections=corrections)).skipping(skip_broken)
     found = inspect(corpus, data_dir=data, options=asked)
+    try:
+        splits.split(found.corpus, seed, split)
+    except TaggingError as error:
+        stops = Problem("--split", str(error), f"a study with --split {split} stops there", fatal=True)
+        found = replace(found, problems=(*found.problems, stops))
     if fix is not None:
         found.write_fixes(fix)
     if as_json or photos:
