@@ -65,6 +65,26 @@ def test_gains_are_differences_of_scores_at_each_ones_threshold(corpus_with_inte
     assert mirror.gains(opened, [], []).empty
 
 
+def test_gains_on_other_splits_are_those_that_are_kept_and_nothing_is_looked_at(opened, monkeypatch):
+    opened.run(["ffn1", "ffn2"])
+    other = opened.on_split(opened.seed + 2)
+    other.run(["ffn1", "ffn2"])
+    names = ["ffn1", "ffn2"]
+    assert mirror.over_splits(opened, names).empty
+    gained = []
+    for study in (opened, other):
+        (twice,) = mirror.look(study, [trained_row(study, "ffn1")])
+        gained.append(twice.score("test")["micro_f1"] - trained_row(study, "ffn1").score("test")["micro_f1"])
+    mirror.look(opened, [trained_row(opened, "ffn2")])
+    monkeypatch.setattr(mirror, "_both", lambda _: pytest.fail("it looked"))
+    table = mirror.over_splits(opened, names)
+    (line,) = table.itertuples()
+    assert line.row == "Feed forward, 1 layer, test-time flipping" and line.against == "Feed forward, 1 layer"
+    assert line.seeds == f"{opened.seed}, {other.seed}"
+    assert line.difference == pytest.approx(np.mean(gained)) and line.sd == pytest.approx(np.std(gained, ddof=1))
+    assert (line.lowest_difference, line.highest_difference) == (min(gained), max(gained))
+
+
 def test_a_row_without_a_network_is_left_out_and_said_so(opened, caplog):
     assert mirror.look(opened, [trained_row(opened, "constant")]) == []
     assert "constant: left out, its network is not at hand" in caplog.text

@@ -215,19 +215,21 @@ def headline(table: pd.DataFrame, caption: str = "") -> Table:
 
 
 def details(table: pd.DataFrame, caption: str = "") -> Table:
-    """What the rows of a headline table consist of, what they cost, and their degree of overfitting (1 = none)."""
+    """What the rows of a headline table consist of, what they cost, and their degree of overfitting (1 = none).
+
+    *Looks at* is the side to which photos are brought, and in brackets the one at which they are kept, where it is another.
+    """
     columns = _written(
-        table,
+        table.assign(looks_at=_sides(table)),
         ("Row", "title", str),
-        ("Weights", "weights", str),
+        ("Weights", "weights", _weights),
         ("Trained", "trained", str),
         ("Augmentation", "augmentation", str),
         ("Epochs", "epochs", lambda value: number(int(value))),
         ("Micro-F1", "micro_f1", number),
         ("F1 train ÷ validation", "ratio_of_f1", number),
         ("Original ratio", "original_ratio_of_f1", number),
-        ("Looks at", "side", _pixels),
-        ("Photos kept at", "photos_side", _pixels),
+        ("Looks at", "looks_at", str),
         ("Made square", "framing", str),
         ("Training time", "train_seconds", duration),
         ("Features", "feature_seconds", duration),
@@ -236,8 +238,16 @@ def details(table: pd.DataFrame, caption: str = "") -> Table:
     return Table(_finished(columns, table), caption, "headline", list(table["group"]) if "group" in table else ())
 
 
-def _pixels(side: float) -> str:
-    return f"{side:.0f} px"
+def _sides(table: pd.DataFrame) -> list[str | None]:
+    if not {"side", "photos_side"} <= set(table):
+        return [None] * len(table)
+    pairs = table[["side", "photos_side"]].astype(float).itertuples(index=False)
+    return [f"{side:.0f} px" + (f" ({kept:.0f})" if kept != side else "") for side, kept in pairs]
+
+
+def _weights(description: str) -> str:
+    """What weights are, without the package that they come from, which is named where they are left out."""
+    return re.sub(r" \(package [^)]*\)", "", description).replace("+", " + ")
 
 
 def _written(table: pd.DataFrame, *columns: tuple[str, str, Callable[[Any], str]]) -> dict[str, list[str]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
 from tagging_lib import declared
-from tagging_lib.evaluation import ensemble
+from tagging_lib.evaluation import ensemble, uncertainty
 from tagging_lib.models import engine, predict
 from tagging_lib.models.tagger import Tagger
 from tagging_lib.runs import kept, trainer
@@ -32,18 +33,36 @@ def look(study: Study, results: Sequence[Result]) -> list[Result]:
     """
     found = []
     for result in results:
-        same = {"row": result.key, "code": declared.versions(declared.MIRRORED)}
-        name, key = f"{result.name}-mirrored", digest_of(same)
-        mirrored = kept.find(study.outputs, name, key)
+        mirrored = _kept(study, result)
+        if mirrored is None and not result.has_network:
+            logger.warning("%s: left out, its network is not at hand", result.name)
+            continue
         if mirrored is None:
-            if not result.has_network:
-                logger.warning("%s: left out, its network is not at hand", result.name)
-                continue
-            mirrored = kept.keep(study.outputs, name, key, {"probabilities": _both(result)}, same)
-        study.note(name, key)
-        title = f"{result.title}, test-time flipping"
-        found.append(dataclasses.replace(result, experiment=dataclasses.replace(result.experiment, title=title), kept=mirrored))
+            kept.keep(study.outputs, *_place(result), {"probabilities": _both(result)}, _made_of(result))
+            mirrored = _kept(study, result)
+            assert mirrored is not None, "it was just kept"
+        found.append(mirrored)
     return found
+
+
+def over_splits(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    """Test micro-F1 of rows with mirror images minus that without, on each split where such answers are kept.
+
+    Columns as of `compare.differences_over_splits`; nothing is looked at. Without a row on two splits the table is empty.
+    """
+    gained: dict[str, dict[int, tuple[str, float]]] = {}
+    for seeded, results in compare.on_splits(study, names):
+        for name, result in results.items():
+            mirrored = _kept(seeded, result)
+            if mirrored is not None:
+                gained.setdefault(name, {})[seeded.seed] = (mirrored.title, _micro_f1(mirrored) - _micro_f1(result))
+    lines = []
+    for name, by_seed in gained.items():
+        title, differences = next(iter(by_seed.values()))[0], [difference for _, difference in by_seed.values()]
+        if len(by_seed) > 1:
+            spread = (*uncertainty.over_seeds(differences), min(differences), max(differences))
+            lines.append([title, study.row(name).title, ", ".join(map(str, by_seed)), *spread])
+    return pd.DataFrame(lines, columns=compare.PAIRS)
 
 
 def gains(study: Study, results: Sequence[Result], mirrored: Sequence[Result]) -> pd.DataFrame:
@@ -61,6 +80,24 @@ def gains(study: Study, results: Sequence[Result], mirrored: Sequence[Result]) -
         for (second, first), test in zip(pairs, judged, strict=True)
     ]
     return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def _kept(study: Study, result: Result) -> Result | None:
+    """The row with its kept answers to photos and mirror images; None without."""
+    mirrored = kept.find(study.outputs, *_place(result))
+    if mirrored is None:
+        return None
+    study.note(*_place(result))
+    experiment = dataclasses.replace(result.experiment, title=f"{result.title}, test-time flipping")
+    return dataclasses.replace(result, experiment=experiment, kept=mirrored)
+
+
+def _place(result: Result) -> tuple[str, str]:
+    return f"{result.name}-mirrored", digest_of(_made_of(result))
+
+
+def _made_of(result: Result) -> dict[str, Any]:
+    return {"row": result.key, "code": declared.versions(declared.MIRRORED)}
 
 
 def _both(result: Result) -> dict[str, np.ndarray]:

@@ -46,7 +46,7 @@ MOST_NUMBER_BYTES = 16_000_000
 ENCODINGS = ((128, 80), (128, 60), (96, 60), (64, 60))  # side in pixels, WebP quality
 SAMPLED = 100  # photos encoded to foretell the size of all
 BLOCK = '<script type="{type}" id="{id}">{text}</script>'
-MOST_ROWS = 6  # each adds 300 kB for 4,000 photos of 14 labels, half of it to a page without photos
+MOST_ROWS = 5  # each adds 300 kB for 4,000 photos of 14 labels, half of it to a page without photos
 BLOCKS = {"study": "application/json", "photos": "text/plain"}
 
 
