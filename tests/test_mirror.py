@@ -71,15 +71,18 @@ def test_gains_on_other_splits_are_those_that_are_kept_and_nothing_is_looked_at(
     other.run(["ffn1", "ffn2"])
     names = ["ffn1", "ffn2"]
     assert mirror.over_splits(opened, names).empty
-    gained = []
+    both, gained = [], []
     for study in (opened, other):
         (twice,) = mirror.look(study, [trained_row(study, "ffn1")])
-        gained.append(twice.score("test")["micro_f1"] - trained_row(study, "ffn1").score("test")["micro_f1"])
+        both.append(twice.score("test"))
+        gained.append(both[-1]["micro_f1"] - trained_row(study, "ffn1").score("test")["micro_f1"])
     mirror.look(opened, [trained_row(opened, "ffn2")])
     monkeypatch.setattr(mirror, "_both", lambda _: pytest.fail("it looked"))
     table = mirror.over_splits(opened, names)
     (line,) = table.itertuples()
-    assert line.row == "Feed forward, 1 layer, test-time flipping" and line.against == "Feed forward, 1 layer"
+    assert line.row == "Feed forward, 1 layer, test-time flipping"
+    for score in ("micro_f1", "macro_f1"):
+        assert getattr(line, score) == pytest.approx(np.mean([scores[score] for scores in both]))
     assert line.seeds == f"{opened.seed}, {other.seed}"
     assert line.difference == pytest.approx(np.mean(gained)) and line.sd == pytest.approx(np.std(gained, ddof=1))
     assert (line.lowest_difference, line.highest_difference) == (min(gained), max(gained))

@@ -62,10 +62,13 @@ def test_means_over_splits_and_ensembles_follow_where_the_report_has_them(report
     assert "worse" in mean and "Weak; A \\| B (×2)" in mean
     on_splits = {"ensemble": "Mean"} | {name: values[0] for name, values in splits.items() if name != "row"}
     pd.DataFrame([on_splits]).to_csv(report / "tables" / "03_ensembles_over_splits.csv", index=False)
+    flipped = splits | {"row": ["Weak, flipped"], "difference": [0.0031], "sd": [0.0027]}
+    pd.DataFrame(flipped).to_csv(report / "tables" / "03_mirror_over_splits.csv", index=False)
     lines = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in readme.results(report).splitlines()]
+    assert ["Weak, flipped", "42, 43", "0.797 ± 0.004", "0.699 ± 0.012", "+0.003 ± 0.003"] in lines
     assert ["Mean", "42, 43", "0.797 ± 0.004", "0.699 ± 0.012"] in lines
     pd.DataFrame(columns=list(splits)).to_csv(report / "tables" / "03_splits.csv", index=False)
-    assert "over splits" not in readme.results(report), "an empty table is none"
+    assert "over splits of" not in readme.results(report), "an empty table is none"
 
 
 def test_a_report_that_sums_up_gives_the_rows_that_matter_and_not_every_one(report):

@@ -46,23 +46,25 @@ def look(study: Study, results: Sequence[Result]) -> list[Result]:
 
 
 def over_splits(study: Study, names: Sequence[str]) -> pd.DataFrame:
-    """Test micro-F1 of rows with mirror images minus that without, on each split where such answers are kept.
+    """Rows with mirror images on each split where such answers are kept: mean and spread of their scores, and what they gain.
 
-    Columns as of `compare.differences_over_splits`; nothing is looked at. Without a row on two splits the table is empty.
+    Columns as of `compare.over_splits`, then test micro-F1 minus that without mirror images: its mean, standard deviation,
+    lowest and highest value. Nothing is looked at. Without a row on two splits the table is empty.
     """
-    gained: dict[str, dict[int, tuple[str, float]]] = {}
+    found: dict[str, dict[int, tuple[Result, Result]]] = {}
     for seeded, results in compare.on_splits(study, names):
-        for name, result in results.items():
-            mirrored = _kept(seeded, result)
+        for name, plain in results.items():
+            mirrored = _kept(seeded, plain)
             if mirrored is not None:
-                gained.setdefault(name, {})[seeded.seed] = (mirrored.title, _micro_f1(mirrored) - _micro_f1(result))
+                found.setdefault(name, {})[seeded.seed] = (mirrored, plain)
     lines = []
-    for name, by_seed in gained.items():
-        title, differences = next(iter(by_seed.values()))[0], [difference for _, difference in by_seed.values()]
-        if len(by_seed) > 1:
-            spread = (*uncertainty.over_seeds(differences), min(differences), max(differences))
-            lines.append([title, study.row(name).title, ", ".join(map(str, by_seed)), *spread])
-    return pd.DataFrame(lines, columns=compare.PAIRS)
+    for pairs in found.values():
+        if len(pairs) > 1:
+            gained = [_micro_f1(mirrored) - _micro_f1(plain) for mirrored, plain in pairs.values()]
+            scores = compare.spread({seed: mirrored.score("test") for seed, (mirrored, _) in pairs.items()})
+            title = next(iter(pairs.values()))[0].title
+            lines.append([title, *scores, *uncertainty.over_seeds(gained), min(gained), max(gained)])
+    return pd.DataFrame(lines, columns=[*compare.SPLITS, *compare.PAIRS[-4:]])
 
 
 def gains(study: Study, results: Sequence[Result], mirrored: Sequence[Result]) -> pd.DataFrame:

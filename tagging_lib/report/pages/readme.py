@@ -19,6 +19,11 @@ SPLITS = (
     "Mean ± standard deviation over splits of the corpus, each of them trained from its own seed:",
     ["row", "seeds", "micro-F1 ± sd", "macro-F1 ± sd"],
 )
+MIRRORED = (
+    "03_mirror_over_splits.csv",
+    "With test-time flipping, the mean of the answers to a photo and to its mirror image; the difference is to the row without:",
+    ["row", "seeds", "micro-F1 ± sd", "macro-F1 ± sd", "difference ± sd"],
+)
 JOINED = (
     "03_ensembles_over_splits.csv",
     "Of the rows that are finished on each of these splits, chosen, weighted and joined on the validation part of each:",
@@ -64,7 +69,7 @@ def results(report: Path) -> str:
         f"validation F1; in brackets 95 % bootstrap intervals over test photos.{rows}",
         tables.to_markdown(shown),
     ]
-    for name, told, columns in (SPLITS, JOINED) if summed_up else (SPLITS, JOINED, ENSEMBLES):
+    for name, told, columns in (SPLITS, MIRRORED, JOINED) if summed_up else (SPLITS, MIRRORED, JOINED, ENSEMBLES):
         further = found / name
         frame = tables.scores(pd.read_csv(further)) if further.exists() else pd.DataFrame()
         if len(frame):
