@@ -85,9 +85,9 @@ def test_headline_shows_intervals_originals_and_seeds_and_leaves_empty_columns_o
     assert list(details.frame) == ["Row", "Weights", "Epochs", "Micro-F1", "F1 train ÷ validation", "Training time", "Features"]
     assert details.frame.iloc[1].tolist() == ["Row | A", "none", "25", "0.759", "1.100", "42 min 22 s", "0.0 s"]
     sides = {"side": [128, 224], "photos_side": [128, 128]}
-    shown = tables.details(made_of.assign(**sides, weights="Lite2 (package of-it)+VGG16")).frame
+    shown = tables.details(made_of.assign(**sides, weights="Lite2, ImageNet-1k (package of-it)+VGG16, ImageNet-1k+my.pth")).frame
     assert shown["Looks at"].tolist() == ["128 px", "224 px (128)"], "in brackets where photos are kept smaller"
-    assert shown["Weights"].tolist() == ["Lite2 + VGG16"] * 2
+    assert shown["Weights"].tolist() == ["ImageNet-1k + my.pth"] * 2
     assert '<table class="headline">' in details._repr_html_()[0]
 
 

@@ -246,8 +246,9 @@ def _sides(table: pd.DataFrame) -> list[str | None]:
 
 
 def _weights(description: str) -> str:
-    """What weights are, without the package that they come from, which is named where they are left out."""
-    return re.sub(r" \(package [^)]*\)", "", description).replace("+", " + ")
+    """What weights are, `DenseNet-169, ImageNet-1k (package …)`, without the network, which the row names, and the package."""
+    each = [part.rpartition(", ")[2] for part in re.sub(r" \(package [^)]*\)", "", description).split("+")]
+    return " + ".join(dict.fromkeys(each))
 
 
 def _written(table: pd.DataFrame, *columns: tuple[str, str, Callable[[Any], str]]) -> dict[str, list[str]]:
