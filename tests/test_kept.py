@@ -49,6 +49,15 @@ def test_published_answers_are_found_where_runs_has_none_and_are_never_changed(t
     assert kept.find(tmp_path, "row", "p") is None and (found.folder / "result.json").exists()
 
 
+def test_a_published_copy_names_no_folder_of_the_machine_and_keeps_labels_as_they_are(tmp_path):
+    facts = {"weights": "DenseNet-169, ImageNet-1k", "experiment": {"weights": "/home/me/photos/w.pth", "title": "/w.pth"}}
+    facts |= {"parts": [{"weights": "/home/me/v.pth", "labels": ["/m/0dgw9r", "sea"]}]}
+    kept.publish(kept.keep(tmp_path, "row", "k", {}, facts), tmp_path / "copy")
+    published = kept.read(tmp_path / "copy").facts
+    assert published["weights"] == facts["weights"] and published["experiment"] == {"weights": "w.pth", "title": "/w.pth"}
+    assert published["parts"] == [{"weights": "v.pth", "labels": ["/m/0dgw9r", "sea"]}]
+
+
 def test_publishing_a_published_copy_changes_nothing(tmp_path):
     first, second = (kept.published_folder(tmp_path) / "row" / key for key in ("p", "q"))
     kept.publish(keep(tmp_path), first)

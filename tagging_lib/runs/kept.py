@@ -185,11 +185,24 @@ def trained_apart(outputs: Path) -> list[str]:
 
 
 def publish(kept: Kept, target: Path) -> None:
-    """Write a copy of the answers, in half precision and without a network, to the folder `target`."""
+    """Write a copy of the answers to the folder `target`: in half precision, without a network and without a machine's paths."""
     names = sorted(Path(file).stem for file in kept.facts["files"] if file.endswith(".npz"))
     arrays = {name: {part: halved(array) for part, array in kept.arrays(name).items()} for name in names}
     written = _write(target, arrays, kept.history if HISTORY in kept.facts["files"] else None)
-    files.write_sealed(target / SUMMARY, kept.facts | {"files": {file: files.sha256(target / file) for file in written}})
+    files.write_sealed(
+        target / SUMMARY, _without_folders(kept.facts) | {"files": {file: files.sha256(target / file) for file in written}}
+    )
+
+
+def _without_folders(facts: Any) -> Any:
+    """The facts with the names alone of weights that came from files; labels, which may begin with a slash, stay."""
+    if isinstance(facts, list):
+        return [_without_folders(value) for value in facts]
+    if not isinstance(facts, dict):
+        return facts
+    found = {name: _without_folders(value) for name, value in facts.items()}
+    weights = facts.get("weights")
+    return found | ({"weights": Path(weights).name} if isinstance(weights, str) and Path(weights).is_absolute() else {})
 
 
 def halved(array: np.ndarray) -> np.ndarray:
