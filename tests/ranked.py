@@ -102,4 +102,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     ranks.join()
     work(Path(sys.argv[1]))
-    ranks.leave()
+    ranks.end()

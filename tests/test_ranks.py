@@ -44,6 +44,22 @@ def folders(tmp_path_factory) -> dict[int, Path]:
     return found
 
 
+def test_a_rank_that_ends_says_all_it_had_to_say_and_skips_what_may_abort():
+    code = """
+import atexit, sys
+from tagging_lib.models import ranks
+class Aborts:
+    def __del__(self): sys.__stdout__.write("taken down")
+kept = Aborts()
+atexit.register(lambda: print("bye"))
+print("done")
+ranks.end()
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=ENOUGH)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["done", "bye"], "")
+
+
 def told(folder: Path, rank: int) -> dict:
     return json.loads((folder / f"told-{rank}.json").read_text())
 

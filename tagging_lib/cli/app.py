@@ -87,7 +87,7 @@ def _joined() -> Iterator[None]:
         raise told from error
     except SystemExit as ended:
         if not ended.code:
-            ranks.leave()
+            ranks.end()
         raise
 
 
