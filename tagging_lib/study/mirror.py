@@ -33,15 +33,13 @@ def look(study: Study, results: Sequence[Result]) -> list[Result]:
     """
     found = []
     for result in results:
-        mirrored = _kept(study, result)
-        if mirrored is None and not result.has_network:
-            logger.warning("%s: left out, its network is not at hand", result.name)
-            continue
+        mirrored = kept.find(study.outputs, *_place(result))
         if mirrored is None:
-            kept.keep(study.outputs, *_place(result), {"probabilities": _both(result)}, _made_of(result))
-            mirrored = _kept(study, result)
-            assert mirrored is not None, "it was just kept"
-        found.append(mirrored)
+            if not result.has_network:
+                logger.warning("%s: left out, its network is not at hand", result.name)
+                continue
+            mirrored = kept.keep(study.outputs, *_place(result), {"probabilities": _both(result)}, _made_of(result))
+        found.append(_flipped(study, result, mirrored))
     return found
 
 
@@ -54,9 +52,9 @@ def over_splits(study: Study, names: Sequence[str]) -> pd.DataFrame:
     found: dict[str, dict[int, tuple[Result, Result]]] = {}
     for seeded, results in compare.on_splits(study, names):
         for name, plain in results.items():
-            mirrored = _kept(seeded, plain)
+            mirrored = kept.find(seeded.outputs, *_place(plain))
             if mirrored is not None:
-                found.setdefault(name, {})[seeded.seed] = (mirrored, plain)
+                found.setdefault(name, {})[seeded.seed] = (_flipped(seeded, plain, mirrored), plain)
     lines = []
     for pairs in found.values():
         if len(pairs) > 1:
@@ -84,11 +82,8 @@ def gains(study: Study, results: Sequence[Result], mirrored: Sequence[Result]) -
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def _kept(study: Study, result: Result) -> Result | None:
-    """The row with its kept answers to photos and mirror images; None without."""
-    mirrored = kept.find(study.outputs, *_place(result))
-    if mirrored is None:
-        return None
+def _flipped(study: Study, result: Result, mirrored: kept.Kept) -> Result:
+    """The row with these answers to photos and mirror images, which the study notes that it uses."""
     study.note(*_place(result))
     experiment = dataclasses.replace(result.experiment, title=f"{result.title}, test-time flipping")
     return dataclasses.replace(result, experiment=experiment, kept=mirrored)
